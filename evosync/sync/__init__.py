@@ -1,0 +1,1 @@
+"""The engine: one actor per owner, each run fetching, planning and pushing."""
