@@ -33,6 +33,8 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EvotorConnection:
+    """`till_user` is Evotor's number of the account, once a reading told it."""
+
     token: Token
     health: Health = Health.OK
     reason: str = ""
@@ -41,6 +43,8 @@ class EvotorConnection:
 
 @dataclass(frozen=True, slots=True)
 class VkConnection:
+    """`expires_at` None: the token does not expire."""
+
     token: Token
     community: CommunityId
     health: Health = Health.OK

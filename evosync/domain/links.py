@@ -8,11 +8,15 @@ from evosync.domain.ids import AlbumId, GroupId, ItemId, ProductId, StoreId
 
 
 class LinkState(StrEnum):
-    """`INTENT`: a create was sent, its outcome not recorded yet. `REMOVED`: the owner deleted the item in VK."""
+    """`INTENT`: a create was sent, its outcome not recorded yet. `REMOVED`: the owner deleted the item in VK.
+
+    `REFUSED`: VK refused to create it; tried again once the product changes or the owner asks.
+    """
 
     INTENT = "intent"
     LIVE = "live"
     REMOVED = "removed"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Link:
     `source`: digest of all that the last push was made from (product, settings); `face`: digest of
     what VK gave back after it (`Item.face`). While both are equal to the present ones, nothing is
     to do, and `written` and `read_back` need not be loaded: they are None then.
+    `refused`: the `source` that VK refused, with `refusal` saying why as "code field".
     `intent_at`, `looked_at`: when the create was sent; when a whole listing first lacked its marker.
     """
 
@@ -67,6 +72,8 @@ class Link:
     written: Written | None = None
     read_back: ReadBack | None = None
     photo_source: str = ""
+    refused: bytes = b""
+    refusal: str = ""
     intent_at: datetime | None = None
     looked_at: datetime | None = None
     created_at: datetime | None = None

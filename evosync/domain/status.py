@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from evosync.domain.digest import digest
+
 
 class Standing(StrEnum):
     """One key for each line of the product status table; the value is stored."""
@@ -64,3 +66,8 @@ class Status:
 
     standing: Standing
     values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> bytes:
+        """By which a stored status is known to be this one."""
+        return digest(self.standing.value, tuple(sorted(self.values.items())))

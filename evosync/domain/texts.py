@@ -1,8 +1,139 @@
-"""Names and descriptions: what VK takes, and how titles are compared."""
+"""Names and descriptions: what VK takes, and how titles are compared.
 
+The rules (VK FACTS 2): a name has 4 to 100 characters as VK counts them, a description at least 10,
+neither holds markup, a description holds no links. Names too long are cut at a word with an ellipsis,
+descriptions too short get the name in front.
+"""
+
+import html
+import re
 import unicodedata
+
+NAME_MIN = 4
+NAME_MAX = 100
+DESCRIPTION_MIN = 10
+DESCRIPTION_MAX = 3000
+ALBUM_MAX = 128
+ELLIPSIS = "…"
+FILLER = "Подробности уточняйте у продавца."
+
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
+_LINK = re.compile(
+    r"(?:https?://|www\.)\S+|\b[\w-]+(?:\.[\w-]+)*\.(?:ru|com|net|org|info|su|me|io|shop|online|site|store|рф)\b(?:/\S*)?",
+    re.IGNORECASE,
+)
+_SPACES = re.compile(r"[^\S\n]+")
+_BLANK_LINES = re.compile(r"\s*\n\s*\n\s*")
+_COSTS = {'"': 5, "'": 5, "&": 5, "!": 5, "<": 4, ">": 4, "$": 6, "\\": 6}
 
 
 def fold(title: str) -> str:
     """The form in which two titles are compared: case and runs of white space do not count."""
     return " ".join(unicodedata.normalize("NFC", title).casefold().split())
+
+
+def fold_vk(title: str) -> str:
+    """`fold` of a title as VK gives it back, which may come with HTML entities."""
+    return fold(html.unescape(title) if "&" in title else title)
+
+
+def vk_length(text: str) -> int:
+    """Length as VK counts: in cp1251 and after HTML escaping; what cp1251 lacks becomes `&#number;`."""
+    length = 0
+    for char in text:
+        cost = _COSTS.get(char)
+        if cost is None:
+            cost = 1
+            if ord(char) > 0x7F:
+                try:
+                    char.encode("cp1251")
+                except UnicodeEncodeError:
+                    cost = len(str(ord(char))) + 3
+        length += cost
+    return length
+
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+
+
+def _visible(text: str) -> str:
+    """Without control, format and surrogate characters; joiners inside emoji stay."""
+    return "".join(char for char in text if char in "\n\u200d" or unicodedata.category(char) not in _INVISIBLE)
+
+
+def _plain(text: str) -> str:
+    """Markup and entities resolved; spoilt, repeatedly escaped entities too."""
+    for _ in range(3):
+        unescaped = html.unescape(text)
+        if unescaped == text:
+            break
+        text = unescaped
+    return _TAG.sub(" ", text)
+
+
+def clean_name(raw: str) -> str:
+    """The till's name in one line, without markup and invisible characters."""
+    return " ".join(_visible(_plain(raw).replace("\n", " ").replace("\t", " ").replace("\r", " ")).split()).strip(
+        "\u200d "
+    )
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most `limit` as VK counts, cut at a word where there is one near, with an ellipsis."""
+    if len(text) * 6 <= limit or vk_length(text) <= limit:
+        return text
+    room = limit - vk_length(ELLIPSIS)
+    end = used = 0
+    for char in text:
+        used += vk_length(char)
+        if used > room:
+            break
+        end += 1
+    cut = text[:end]
+    space = cut.rfind(" ")
+    if space > end * 2 // 3:
+        cut = cut[:space]
+    return cut.rstrip(" ,.;:-\u200d") + ELLIPSIS
+
+
+def vk_name(raw: str, *, limit: int = NAME_MAX) -> tuple[str | None, bool]:
+    """The item's name and whether it was shortened; None where it cannot reach VK's minimum."""
+    name = clean_name(raw)
+    if len(name) < NAME_MIN:
+        return None, False
+    short = shorten(name, limit)
+    return short, short != name
+
+
+def clean_description(raw: str) -> str:
+    """The till's description without markup, links and invisible characters; line breaks stay."""
+    text = _visible(_LINK.sub(" ", _plain(raw.replace("\r\n", "\n").replace("\r", "\n")).replace("\t", " ")))
+    lines = (_SPACES.sub(" ", line).strip() for line in _BLANK_LINES.sub("\n\n", text).split("\n"))
+    return "\n".join(lines).strip()
+
+
+def price_phrase(grams: int) -> str:
+    """Says for how much the price of goods sold by the gram is."""
+    return f"Цена за {grams} г."
+
+
+def vk_description(raw: str, *, name: str, grams: int = 0) -> tuple[str, bool]:
+    """The item's description and whether it had to be completed.
+
+    Never shorter than VK's minimum, never longer than `DESCRIPTION_MAX`.
+    """
+    text = clean_description(raw) if raw else ""
+    padded = False
+    if len(text) < DESCRIPTION_MIN:
+        padded = True
+        text = f"{name}. {text}" if text and text != name else name
+        if len(text) < DESCRIPTION_MIN:
+            text = f"{text}. {FILLER}"
+    if grams:
+        text = f"{price_phrase(grams)}\n{text}"
+    return shorten(text, DESCRIPTION_MAX), padded
+
+
+def album_title(raw: str, *, fallback: str) -> str:
+    """The title of a group's album."""
+    return shorten(clean_name(raw) or fallback, ALBUM_MAX)

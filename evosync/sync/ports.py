@@ -76,6 +76,8 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class ShopReading:
+    """A whole shop as VK listed it."""
+
     community: Community
     albums: tuple[Album, ...]
     items: Mapping[ItemId, Item]
@@ -144,13 +146,13 @@ class Ledger(Protocol):
     async def save_till(self, user: UserId, changes: TillChanges, *, at: datetime) -> None: ...
 
     # what VK last said
-    async def known_shop(self, user: UserId, community: CommunityId) -> tuple[Mapping[AlbumId, bytes], Mapping[ItemId, bytes]]:
+    async def known_shop(
+        self, user: UserId, community: CommunityId
+    ) -> tuple[Mapping[AlbumId, bytes], Mapping[ItemId, bytes]]:
         """Digests of the cached albums and items."""
 
     async def cached_albums(self, user: UserId, community: CommunityId) -> tuple[Album, ...]: ...
-    async def cached_items(
-        self, user: UserId, community: CommunityId, *, titles: Iterable[str]
-    ) -> tuple[Item, ...]:
+    async def cached_items(self, user: UserId, community: CommunityId, *, titles: Iterable[str]) -> tuple[Item, ...]:
         """Cached items whose folded title (`texts.fold`) is one of these."""
 
     async def save_shop(
@@ -192,7 +194,9 @@ class Ledger(Protocol):
         """How many items the mirror created since."""
 
     # results
-    async def save_statuses(self, user: UserId, statuses: Mapping[ProductId, Status], *, run: RunId, at: datetime) -> None:
+    async def save_statuses(
+        self, user: UserId, statuses: Mapping[ProductId, Status], *, run: RunId, at: datetime
+    ) -> None:
         """Standing of products whose standing changed; the caller compares digests first."""
 
     async def save_results(self, run: RunId, results: Sequence[ProductResult]) -> None: ...
@@ -234,6 +238,8 @@ class Lease(Protocol):
 
 
 class Held(Protocol):
+    """A lease that is being kept."""
+
     @property
     def lost(self) -> bool:
         """True once the lease could not be renewed in time: stop writing."""
