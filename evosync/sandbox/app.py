@@ -1,0 +1,30 @@
+"""The sandbox as one aiohttp application."""
+
+import jinja2
+from aiohttp import web
+
+from evosync.sandbox.evotor import http as evotor_http
+from evosync.sandbox.keys import PAGES, SANDBOX
+from evosync.sandbox.state import Sandbox
+from evosync.sandbox.vk import http as vk_http
+from evosync.sandbox.web import control, shop, start, till
+
+BIGGEST_BODY = 300 * 1024 * 1024
+"""Five files of 50 MB each in one bulk upload."""
+
+
+def make_app(sandbox: Sandbox) -> web.Application:
+    """Both clouds, their pages and the control API over one state."""
+    app = web.Application(client_max_size=BIGGEST_BODY)
+    app[SANDBOX] = sandbox
+    app[PAGES] = jinja2.Environment(
+        loader=jinja2.PackageLoader("evosync.sandbox", "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    for module in (evotor_http, vk_http, control, shop, till, start):
+        app.add_routes(module.routes)
+    app.on_shutdown.append(_let_go)
+    return app
+
+
+async def _let_go(app: web.Application) -> None:
+    app[SANDBOX].closing.set()

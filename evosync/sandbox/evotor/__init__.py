@@ -1,0 +1,1 @@
+"""Evotor API v2, the reading half."""

@@ -1,0 +1,1 @@
+"""What the sandbox shows to people and to test programs."""
