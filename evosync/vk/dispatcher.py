@@ -1,0 +1,364 @@
+"""One token's way to VK: calls wait together, leave in batches at the token's pace, and each is answered apart."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from evosync.domain.connection import Token
+from evosync.domain.errors import CloudError, Quota, Side, Unavailable, Unknown
+from evosync.vk import faults, script, wire
+from evosync.vk.faults import Fault, Kind, to_error
+from evosync.vk.pacer import Pacer
+from evosync.vk.transport import Lost, NotSent, Transport
+from evosync.vk.waiting import AnyCall, Call, Room, SeenItems, Waiting
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MOST_CALLS = 25
+"""VK's own limit of an execute (VK FACTS 5)."""
+_FIRST_LIMIT = 10
+_REPLY_BYTES = 4_600_000
+"""What a batch's answer may come to; VK refuses above about 5 MB (VK FACTS 5)."""
+_GUESSED_ITEM_BYTES = 6_000
+_TRIES = 5
+_THROTTLED_TRIES = 10
+_LATE_DEPARTURE = 0.02
+"""More than it takes to write a script: a connection had to be opened first."""
+_LONGEST_DEPARTURE = 3.0
+_EXECUTE_REFUSED = frozenset({8, faults.COMPILE, faults.PARAMETER})
+"""Of an execute as a whole: nothing in it ran."""
+
+
+class TooBig(Exception):
+    """Even alone the call's answer passes VK's limit: ask for less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How hard to lean on VK. `back_off` is the first pause in seconds before a repetition; it doubles."""
+
+    batch_limit: int = MOST_CALLS
+    max_in_flight: int = 12
+    back_off: float = 0.5
+
+
+class Dispatcher:
+    """Serves everybody who uses the token in this process. Close it with `aclose`."""
+
+    def __init__(self, transport: Transport, token: Token, pacer: Pacer, pressure: Pressure = Pressure()) -> None:
+        self._transport = transport
+        self._token = token
+        self._pacer = pacer
+        self._pressure = pressure
+        self._most = max(1, min(pressure.batch_limit, MOST_CALLS))
+        self._limit = min(_FIRST_LIMIT, self._most)
+        self._item_bytes = _GUESSED_ITEM_BYTES
+        self._reply_bytes = _REPLY_BYTES
+        self._waiting = Waiting()
+        self._changed = asyncio.Event()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._resting: dict[asyncio.TimerHandle, tuple[AnyCall, ...]] = {}
+        self._expected = 0
+        self._loop_task: asyncio.Task[None] | None = None
+        self._closed = False
+        self.requests = 0
+
+    def submit(self, call: Call[T]) -> "asyncio.Future[T]":
+        """The call's future answer: a result or a domain error of its own.
+
+        Cancelling it takes the call back while it waits; a request that left is not touched.
+        """
+        call.answer = asyncio.get_running_loop().create_future()
+        if self._closed:
+            call.answer.set_exception(_closed())
+            return call.answer
+        call.since = time.monotonic()
+        self._waiting.add(call)
+        self._wake()
+        return call.answer
+
+    @contextmanager
+    def expecting(self) -> Iterator[None]:
+        """While it is open, creates may wait a little for what is being prepared to join their batch."""
+        self._expected += 1
+        try:
+            yield
+        finally:
+            self._expected -= 1
+            self._changed.set()
+
+    async def aclose(self) -> None:
+        """Let requests in flight come home, give up what waits."""
+        self._closed = True
+        if self._loop_task is not None:
+            self._loop_task.cancel()
+            await asyncio.wait({self._loop_task})
+        for handle, calls in self._resting.items():
+            handle.cancel()
+            self._waiting.add_first(calls)
+        self._resting.clear()
+        self._give_up(_closed())
+        if self._in_flight:
+            await asyncio.wait(self._in_flight)
+            self._give_up(_closed())
+
+    def _wake(self) -> None:
+        self._changed.set()
+        if not self._closed and (self._loop_task is None or self._loop_task.done()):
+            self._loop_task = asyncio.create_task(self._work(), name="vk-dispatcher")
+
+    def _again(self, calls: tuple[AnyCall, ...]) -> None:
+        self._waiting.add_first(calls)
+        self._wake()
+
+    async def _work(self) -> None:
+        """Send whenever something should leave, until cancelled. No error here may leave callers waiting."""
+        try:
+            while True:
+                await self._until_something_should_leave()
+                await self._pacer.slot(self._token.fingerprint)
+                batch = self._waiting.choose(time.monotonic(), self._room())
+                if batch:
+                    await self._launch(batch)
+        except CloudError as error:  # the pacer's memory is gone
+            self._give_up(error)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._give_up(Unavailable(Side.VK, "VK client", type(error).__name__))
+            raise
+
+    def _give_up(self, error: CloudError) -> None:
+        for call in self._waiting.take_if(lambda _: True):
+            _fail(call, type(error)(error.side, error.code, error.detail))
+
+    async def _until_something_should_leave(self) -> None:
+        while True:
+            self._changed.clear()
+            pause: float | None = None
+            if len(self._in_flight) < self._pressure.max_in_flight:
+                pause = self._waiting.wait(time.monotonic(), self._room(), more_to_come=self._more_to_come)
+            if pause == 0:
+                return
+            try:
+                async with asyncio.timeout(pause):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    @property
+    def _more_to_come(self) -> bool:
+        return bool(self._expected or self._in_flight or self._resting)
+
+    def _room(self) -> Room:
+        return Room(calls=self._limit, items=max(1, self._reply_bytes // self._item_bytes))
+
+    async def _launch(self, batch: tuple[AnyCall, ...]) -> None:
+        """Start the request and wait until it begins to leave; tell the pacer if that took long."""
+        granted = time.monotonic()
+        left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def leaving() -> None:
+            if not left.done():
+                left.set_result(None)
+                self.requests += 1
+
+        task = asyncio.create_task(self._send(batch, leaving), name="vk-request")
+        self._in_flight.add(task)
+        task.add_done_callback(lambda done: self._landed(done, batch))
+        await asyncio.wait({left, task}, timeout=_LONGEST_DEPARTURE, return_when=asyncio.FIRST_COMPLETED)
+        delay = time.monotonic() - granted
+        if delay > _LATE_DEPARTURE:
+            await self._pacer.late(self._token.fingerprint, delay)
+
+    def _landed(self, task: asyncio.Task[None], batch: Sequence[AnyCall]) -> None:
+        self._in_flight.discard(task)
+        self._changed.set()
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("vk: a request failed on our side", exc_info=error)
+        for call in batch:
+            if error is not None or task.cancelled():
+                _fail(call, _unknown(call, "VK client"))
+
+    async def _send(self, batch: tuple[AnyCall, ...], leaving: Callable[[], None]) -> None:
+        as_execute = len(batch) > 1 or (batch[0].read_back is not None and not batch[0].alone)
+        try:
+            status, body = await self._post(batch, leaving, as_execute=as_execute)
+            reply = wire.read_reply(status, body)
+        except NotSent as error:
+            self._repeat(batch, Unavailable(Side.VK, "VK unreachable", str(error)))
+        except Lost as error:
+            self._lost(
+                batch, Fault(faults.RUNTIME, str(error)), code="VK timeout" if "Timeout" in str(error) else "VK cut"
+            )
+        except wire.Broken as error:
+            if as_execute:
+                self._halve()
+            self._lost(batch, Fault(faults.RUNTIME, "broken reply"), code=error.code)
+        else:
+            if isinstance(reply, Fault):
+                await self._failed(batch, reply, as_execute=as_execute)
+            elif as_execute:
+                self._learn(reply.value, len(body))
+                await self._deliver_all(batch, reply)
+            else:
+                self._deliver(batch[0], reply.value, {})
+
+    async def _post(
+        self, batch: tuple[AnyCall, ...], leaving: Callable[[], None], *, as_execute: bool
+    ) -> tuple[int, bytes]:
+        if not as_execute:
+            return await self._transport.call(batch[0].method, batch[0].params, self._token, leaving=leaving)
+        back = [(number, call.read_back) for number, call in enumerate(batch) if call.read_back is not None]
+        code = script.build([call.code for call in batch], back)
+        return await self._transport.call("execute", {"code": code}, self._token, leaving=leaving)
+
+    def _learn(self, value: Any, size: int) -> None:
+        """A batch went through: more next time. What an item takes in bytes is seen in answers with many of them."""
+        self._limit = min(self._limit * 2, self._most)
+        self._reply_bytes = min(self._reply_bytes * 5 // 4, _REPLY_BYTES)
+        items = sum(len(wire.entries(each)) for each in value) if isinstance(value, list) else 0
+        if items >= self._most:
+            self._item_bytes = max(500, size * 105 // 100 // items)
+
+    def _halve(self) -> None:
+        self._limit = max(1, self._limit // 2)
+
+    async def _deliver_all(self, batch: tuple[AnyCall, ...], reply: wire.Reply) -> None:
+        methods = [call.method for call in batch]
+        if any(call.read_back is not None for call in batch):
+            methods.append("market.getById")
+        values = reply.value
+        if not isinstance(values, list) or len(values) != len(methods):
+            self._lost(batch, Fault(faults.RUNTIME, "another number of values"), code="VK shape")
+            return
+        found = tuple(script.faults_of(methods, values, reply.faults))
+        seen: SeenItems = wire.read_owned_items(values[-1]) if len(values) > len(batch) else {}
+        throttled: list[AnyCall] = []
+        for call, value, fault in zip(batch, values, found, strict=False):
+            if fault is None:
+                self._deliver(call, value, seen)
+            elif fault.kind is Kind.THROTTLED:
+                throttled.append(call)
+            else:
+                self._fail_one(call, fault)
+        if throttled:
+            await self._throttled(tuple(throttled))
+
+    def _deliver(self, call: AnyCall, value: Any, seen: SeenItems) -> None:
+        """Hand over the result. A value of an unexpected shape is a broken reply of this one call."""
+        try:
+            result = call.read(value, seen)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            log.warning("vk: odd value", extra={"method": call.method, "error": type(error).__name__})
+            self._lost((call,), Fault(faults.RUNTIME, "odd value"), code="VK shape")
+        else:
+            if not call.answer.done():
+                call.answer.set_result(result)
+
+    async def _failed(self, batch: tuple[AnyCall, ...], fault: Fault, *, as_execute: bool) -> None:
+        """The request as a whole was answered with an error."""
+        if fault.kind is Kind.THROTTLED:
+            await self._throttled(batch)
+        elif as_execute and fault.code in _EXECUTE_REFUSED:
+            log.warning("vk: execute refused, calls go singly", extra={"code": fault.code, "detail": fault.message})
+            for call in batch:
+                call.alone = True
+            self._again(batch)
+        elif fault.is_too_big:
+            self._too_big(batch)
+        elif fault.kind is Kind.OUTAGE:
+            if as_execute and fault.code == faults.RUNTIME:
+                self._halve()
+            self._lost(batch, fault, code=f"VK {fault.code}")
+        else:
+            for call in batch:
+                self._fail_one(call, fault)
+
+    def _too_big(self, batch: tuple[AnyCall, ...]) -> None:
+        """Half as much next time; a call that was too big alone goes back to its caller to be split."""
+        self._halve()
+        if len(batch) == 1:
+            _fail(batch[0], TooBig() if batch[0].repeatable else _unknown(batch[0], f"VK {faults.RUNTIME}"))
+            return
+        items = sum(call.items for call in batch)
+        self._reply_bytes = max(self._item_bytes, min(self._reply_bytes, items * self._item_bytes) // 2)
+        self._lost(batch, Fault(faults.RUNTIME, "too big"), code=f"VK {faults.RUNTIME}")
+
+    def _fail_one(self, call: AnyCall, fault: Fault) -> None:
+        if fault.kind is Kind.OUTAGE or fault.code == 0:
+            self._lost((call,), fault, code=f"VK {fault.code}")
+            return
+        error = to_error(fault, method=call.method, write=not call.repeatable)
+        _fail(call, error)
+        if isinstance(error, Quota):
+            self._stop(error, fault)
+
+    def _stop(self, quota: Quota, fault: Fault) -> None:
+        """VK has enough of a method, or of all writes: what waits for the same would only make it worse."""
+        stopped = self._waiting.take_if(
+            lambda call: not call.repeatable if quota.writes else call.method == quota.method
+        )
+        for call in stopped:
+            _fail(call, to_error(fault, method=call.method, write=not call.repeatable))
+
+    async def _throttled(self, calls: tuple[AnyCall, ...]) -> None:
+        """Error 6: refused before anything was done, so that writes too are safe to repeat (VK FACTS 4)."""
+        log.info("vk: too fast", extra={"calls": len(calls)})
+        again = []
+        for call in calls:
+            call.tries += 1
+            if call.tries < _THROTTLED_TRIES:
+                again.append(call)
+            else:
+                _fail(call, Unavailable(Side.VK, f"VK {faults.THROTTLED}", call.method))
+        await self._pacer.too_fast(self._token.fingerprint)
+        self._again(tuple(again))
+
+    def _lost(self, calls: Sequence[AnyCall], fault: Fault, *, code: str) -> None:
+        """Nobody told what became of `calls`: reads are repeated, writes left to whoever can look."""
+        for call in calls:
+            if call.repeatable:
+                self._repeat((call,), Unavailable(Side.VK, code, f"{call.method}: {fault.message}"))
+            else:
+                _fail(call, _unknown(call, code))
+
+    def _repeat(self, calls: Sequence[AnyCall], error: CloudError) -> None:
+        """After a pause with jitter that doubles each time, until the tries are used up."""
+        again = []
+        for call in calls:
+            call.tries += 1
+            if call.tries < _TRIES and not self._closed:
+                again.append(call)
+            else:
+                _fail(call, type(error)(error.side, error.code, error.detail))
+        if not again:
+            return
+        pause = self._pressure.back_off * 2 ** (again[0].tries - 1) * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+
+        def wake() -> None:
+            self._again(self._resting.pop(handle))
+
+        handle = asyncio.get_running_loop().call_later(pause, wake)
+        self._resting[handle] = tuple(again)
+
+
+def _fail(call: AnyCall, error: Exception) -> None:
+    if not call.answer.done():
+        call.answer.set_exception(error)
+
+
+def _unknown(call: AnyCall, code: str) -> CloudError:
+    return (Unavailable if call.repeatable else Unknown)(Side.VK, code, call.method)
+
+
+def _closed() -> CloudError:
+    return Unavailable(Side.VK, "VK client", "closing")
