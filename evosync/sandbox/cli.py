@@ -18,16 +18,23 @@ from evosync.sandbox.state import Sandbox
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="sandbox", description="An imitation of the Evotor cloud and the VK API. Prints one JSON line when it is ready."
+        prog="sandbox",
+        description="An imitation of the Evotor cloud and the VK API. Prints one JSON line when it is ready.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8090, help="port, 0 for a free one (default: %(default)s)")
     parser.add_argument("--seed", choices=("demo", "none"), default="none", help="start with the demo shop")
-    parser.add_argument("--catalog", type=Path, metavar="FILE.gz", help="a catalog file to sell instead of the demo goods")
+    parser.add_argument(
+        "--catalog", type=Path, metavar="FILE.gz", help="a catalog file to sell instead of the demo goods"
+    )
     parser.add_argument("--first", type=int, metavar="N", help="only the first N products of the catalog")
     parser.add_argument("--owners", type=int, default=0, metavar="N", help="seed so many owners with a shop each")
-    parser.add_argument("--products", type=int, default=500, metavar="M", help="products of each owner (default: %(default)s)")
-    parser.add_argument("--latency-file", type=Path, metavar="JSON", help="seconds of delay by name, e.g. {\"vk_request\": 0.3}")
+    parser.add_argument(
+        "--products", type=int, default=500, metavar="M", help="products of each owner (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--latency-file", type=Path, metavar="JSON", help='seconds of delay by name, e.g. {"vk_request": 0.3}'
+    )
     return parser
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
-Kind = Literal["error", "http", "hang", "cut", "cut_body", "broken_body", "runtime", "hold", "slow", "half_page", "empty_list"]
+Kind = Literal[
+    "error", "http", "hang", "cut", "cut_body", "broken_body", "runtime", "hold", "slow", "half_page", "empty_list"
+]
 KINDS: tuple[Kind, ...] = (
     "error", "http", "hang", "cut", "cut_body", "broken_body", "runtime", "hold", "slow", "half_page", "empty_list",
 )  # fmt: skip

@@ -75,10 +75,12 @@ def draw(colours: Sequence[tuple[int, int, int]], *, width: int = 400, height: i
             row[left + half - inner : left + half + inner] = b"\x01" * (2 * inner)
         rows += row
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    return b"".join((
-        PNG,
-        _chunk(b"IHDR", header),
-        _chunk(b"PLTE", palette),
-        _chunk(b"IDAT", zlib.compress(bytes(rows), 9)),
-        _chunk(b"IEND", b""),
-    ))
+    return b"".join(
+        (
+            PNG,
+            _chunk(b"IHDR", header),
+            _chunk(b"PLTE", palette),
+            _chunk(b"IDAT", zlib.compress(bytes(rows), 9)),
+            _chunk(b"IEND", b""),
+        )
+    )

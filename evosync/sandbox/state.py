@@ -176,7 +176,9 @@ class Sandbox:
     ) -> Item:
         """An item as if the owner had made it by hand; it counts as no write."""
         community, now = self.communities[group_id], time.time()
-        item = Item(community.next_item, name, description, category_id, kopecks, now, now, sku=sku, stock=stock, hidden=hidden)
+        item = Item(
+            community.next_item, name, description, category_id, kopecks, now, now, sku=sku, stock=stock, hidden=hidden
+        )
         photo = self.add_photo(group_id, picture or draw(((235, 240, 245), (120, 150, 190), (90, 120, 160))))
         photo.item_id, item.photo_ids = item.id, [photo.id]
         for album_id in album_ids:

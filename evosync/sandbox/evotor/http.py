@@ -23,7 +23,9 @@ routes = web.RouteTableDef()
 class HttpError(Exception):
     """An answer that is not 200; bodies other than that of 400 are guesses of the facts."""
 
-    def __init__(self, status: int, body: dict[str, object] | None = None, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, body: dict[str, object] | None = None, headers: dict[str, str] | None = None
+    ) -> None:
         """Keep what to send."""
         super().__init__(status)
         self.status = status
@@ -34,7 +36,9 @@ class HttpError(Exception):
 def invalid(subject: str, reason: str) -> HttpError:
     """The documented shape of 400."""
     violations = [{"reason": reason, "subject": subject}]
-    return HttpError(400, {"code": "validation_failed", "message": "the request is malformed", "violations": violations})
+    return HttpError(
+        400, {"code": "validation_failed", "message": "the request is malformed", "violations": violations}
+    )
 
 
 def forbidden() -> HttpError:
@@ -182,7 +186,9 @@ def groups(visit: Visit) -> bytes:
     kind = f"groups {place.id}"
     after, _ = _start(visit, kind)
     found, following = page(place.groups, after=after, size=visit.sandbox.evotor.page_size, keep=_any_group)
-    return _list(visit, [place.group_body(g) for g in found], None if following is None else seal(kind, following, None))
+    return _list(
+        visit, [place.group_body(g) for g in found], None if following is None else seal(kind, following, None)
+    )
 
 
 def _any_group(_group: Group) -> bool:
@@ -235,6 +241,11 @@ ANSWERS = {
 }
 
 
+def _refused(fault: Fault | None) -> None:
+    if fault is not None and fault.kind == "error":
+        raise HttpError(fault.code)
+
+
 async def _visit(request: web.Request, name: str) -> web.StreamResponse:
     sandbox, method = request.app[SANDBOX], f"evotor.{name}"
     label = sandbox.till_label_of(_token(request))
@@ -245,8 +256,7 @@ async def _visit(request: web.Request, name: str) -> web.StreamResponse:
         await wait(sandbox, sandbox.latency.of(sandbox.latency.evotor))
         visit = _admitted(request, sandbox, method)
         visit.fault = fault
-        if fault is not None and fault.kind == "error":
-            raise HttpError(fault.code)
+        _refused(fault)
         body = ANSWERS[name](visit)
         await meet(sandbox, fault, after=True)
     except HttpError as error:

@@ -142,11 +142,13 @@ class Store:
         del self.groups[group_id]
         self.version += 1
 
-    def add_product(self, name: str, price: object = None, *, product_id: str | None = None, **fields: object) -> Product:
+    def add_product(
+        self, name: str, price: object = None, *, product_id: str | None = None, **fields: object
+    ) -> Product:
         """Put a product into the store, with the defaults of a terminal for what is not named."""
         whole: dict[str, object] = {
-            "type": "NORMAL", "name": name, "price": price, "measure_name": "шт", "tax": "NO_VAT", "allow_to_sell": True,
-            "description": "", "article_number": "", "barcodes": [],
+            "type": "NORMAL", "name": name, "price": price, "measure_name": "шт", "tax": "NO_VAT",
+            "allow_to_sell": True, "description": "", "article_number": "", "barcodes": [],
         } | fields  # fmt: skip
         return self.put_product(product_id or str(uuid.uuid4()), whole)
 
@@ -214,7 +216,9 @@ class Store:
         body = product.bodies.get(with_quantity)
         if body is None:
             hidden = () if with_quantity else ("quantity",)
-            seen = {name: _shown(product.fields[name]) for name in FIELDS if name in product.fields and name not in hidden}
+            seen = {
+                name: _shown(product.fields[name]) for name in FIELDS if name in product.fields and name not in hidden
+            }
             seen["id"] = product.id
             later = {name: value for name, value in product.fields.items() if name not in FIELDS}
             seen |= {name: _shown(value) for name, value in later.items()}
@@ -239,7 +243,9 @@ def _shown(value: object) -> object:
     return exact(value) if isinstance(value, Decimal) else value
 
 
-def page(rows: Mapping[str, Row], *, after: int, size: int, keep: Callable[[Row], bool]) -> tuple[list[Row], int | None]:
+def page(
+    rows: Mapping[str, Row], *, after: int, size: int, keep: Callable[[Row], bool]
+) -> tuple[list[Row], int | None]:
     """Rows that came after ``after``, at most ``size``, and where the next page starts, None at the end."""
     ordered = list(rows.values())
     at = bisect.bisect_right(ordered, after, key=lambda row: row.seq)

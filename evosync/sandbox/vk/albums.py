@@ -101,7 +101,7 @@ def _room(call: Call, album: Album, item: Item) -> None:
 
 
 def add_to_album(call: Call) -> object:
-    """Put each item into each album. At the first refusal the rest stays undone; see the options for what was before it."""
+    """Put each item into each album; what is done when one is refused is an option."""
     community = call.shop(writing=True)
     legacy = "item_ids" not in call.params and "item_id" in call.params
     item_ids = call.params.required_ids("item_id" if legacy else "item_ids")

@@ -56,7 +56,7 @@ class VkError(Exception):
         self.message = f"{usual}: {detail}" if detail else usual
         super().__init__(self.message)
 
-    def extra(self, base_url: str) -> dict[str, object]:
+    def further(self, base_url: str) -> dict[str, object]:
         """The further fields of this code in a reply of its own; entries of ``execute_errors`` have none."""
         here = f"{base_url}/vk/confirm"
         if self.code == 14:

@@ -78,7 +78,9 @@ class Conversation:
         await meet(self.sandbox, fault, after=False)
         if fault is not None and fault.kind == "error" and fault.when == "before":
             raise VkError(fault.code, fault.message or "")
-        value = await self._execute(token) if method == "execute" else self._carry_out(token, method, params, inside=inside)
+        value = (
+            await self._execute(token) if method == "execute" else self._carry_out(token, method, params, inside=inside)
+        )
         await meet(self.sandbox, fault, after=True)
         if fault is not None and fault.kind == "error":
             raise VkError(fault.code, fault.message or "")
@@ -129,7 +131,7 @@ def _refusal(error: VkError, method: str, params: Mapping[str, str], base_url: s
     echoed = [{"key": "oauth", "value": "1"}, {"key": "method", "value": method}]
     echoed += [{"key": key, "value": value} for key, value in params.items()]
     body: dict[str, object] = {"error_code": error.code, "error_msg": error.message}
-    return orjson.dumps({"error": {**body, **error.extra(base_url), "request_params": echoed}})
+    return orjson.dumps({"error": {**body, **error.further(base_url), "request_params": echoed}})
 
 
 def _bearer(request: web.Request, params: Mapping[str, str]) -> str | None:
@@ -167,7 +169,9 @@ async def call_method(request: web.Request) -> web.StreamResponse:
 async def refuse_get(request: web.Request) -> web.StreamResponse:
     """A long address answers 414; a short one is told to use POST, so that no token lands in a log."""
     if len(request.raw_path) > LONGEST_QUERY:
-        return web.Response(status=414, text="<html><body>414 Request-URI Too Large</body></html>", content_type="text/html")
+        return web.Response(
+            status=414, text="<html><body>414 Request-URI Too Large</body></html>", content_type="text/html"
+        )
     body = _refusal(VkError(8, "use POST"), request.match_info["method"], {}, "")
     return web.Response(body=body, headers={"Content-Type": JSON_TYPE})
 
@@ -183,6 +187,11 @@ async def _files(request: web.Request) -> list[Sent]:
     return files
 
 
+def _refused(fault: Fault | None) -> None:
+    if fault is not None and fault.kind == "error":
+        raise UploadError(fault.message or "ERR_UPLOAD_BAD_IMAGE_SIZE: market photo min size 400x400")
+
+
 @routes.post("/vk/upload/{ticket}")
 async def upload(request: web.Request) -> web.StreamResponse:
     """Take files; errors come with HTTP 200 in the key ``error``."""
@@ -193,8 +202,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
         await meet(sandbox, fault, after=False)
         await wait(sandbox, sandbox.latency.of(sandbox.latency.upload))
         body = sandbox.upload_server.take(request.match_info["ticket"], await _files(request)).encode()
-        if fault is not None and fault.kind == "error":
-            raise UploadError(fault.message or "ERR_UPLOAD_BAD_IMAGE_SIZE: market photo min size 400x400")
+        _refused(fault)
         await meet(sandbox, fault, after=True)
     except UploadError as error:
         arrival.outcome = 1

@@ -187,7 +187,9 @@ def _differs(call: Call, item: Item, field: str, value: object) -> bool:
     old = getattr(item, field)
     if field in ("name", "description"):
         style, one_line = call.sandbox.vk.texts, field == "name"
-        return read_back(str(old), style=style, one_line=one_line) != read_back(str(value), style=style, one_line=one_line)
+        return read_back(str(old), style=style, one_line=one_line) != read_back(
+            str(value), style=style, one_line=one_line
+        )
     return bool(old != value)
 
 

@@ -12,7 +12,11 @@ SIZES = (
     ("s", 75), ("m", 130), ("x", 604), ("o", 130), ("p", 200), ("q", 320), ("r", 510),
     ("k", 240), ("l", 480), ("y", 807), ("z", 1080), ("w", 1280), ("a", 200), ("b", 320),
 )  # fmt: skip
-HEAD_BYTES = 1_100
+HEAD_BYTES = 1_500
+TAIL = (
+    b'],"can_comment":1,"can_repost":1,"likes":{"count":0,"user_likes":0},"reposts":{"count":0},'
+    b'"views_count":0,"can_edit":true,"can_delete":true}'
+)
 
 
 def currency(code: int) -> dict[str, object]:
@@ -55,7 +59,15 @@ class Renderer:
             }
             for kind, size in SIZES
         ]
-        photo = {"album_id": -53, "date": 0, "id": "@@@", "owner_id": "###", "sizes": sizes, "text": "", "has_tags": False}
+        photo = {
+            "album_id": -53,
+            "date": 0,
+            "id": "@@@",
+            "owner_id": "###",
+            "sizes": sizes,
+            "text": "",
+            "has_tags": False,
+        }
         return orjson.dumps(photo).replace(b'"@@@"', b"@@@").replace(b'"###"', b"-###")
 
     def photo(self, photo: Photo) -> bytes:
@@ -115,15 +127,7 @@ class Renderer:
             return item.head + b"}"
         albums = b",".join([b"%d" % album_id for album_id in item.album_ids])
         photos = b",".join([self.photo_by_id(photo_id, community.id) for photo_id in item.photo_ids])
-        return b"".join((
-            item.head,
-            b',"albums_ids":[',
-            albums,
-            b'],"photos":[',
-            photos,
-            b'],"can_comment":1,"can_repost":1,"likes":{"count":0,"user_likes":0},"reposts":{"count":0},'
-            b'"views_count":0,"can_edit":true,"can_delete":true}',
-        ))
+        return b"".join((item.head, b',"albums_ids":[', albums, b'],"photos":[', photos, TAIL))
 
     def items(self, items: list[Item], community: Community, *, extended: bool) -> bytes:
         """A JSON array of items."""

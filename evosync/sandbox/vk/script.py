@@ -16,7 +16,24 @@ from evosync.sandbox.vk.errors import VkError
 
 NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 SPACE = re.compile(r"\s*")
-WORDS = frozenset({"var", "return", "API", "if", "else", "while", "for", "function", "delete", "new", "typeof", "true", "false", "null"})
+WORDS = frozenset(
+    {
+        "var",
+        "return",
+        "API",
+        "if",
+        "else",
+        "while",
+        "for",
+        "function",
+        "delete",
+        "new",
+        "typeof",
+        "true",
+        "false",
+        "null",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,22 +299,24 @@ async def run(statements: list[Statement], invoke: Invoke) -> object:
 
 
 async def _value(node: Node, variables: dict[str, object], invoke: Invoke) -> object:
+    value: object
     match node:
         case Literal(value):
-            return value
+            pass
         case Variable(name):
-            return variables[name]
+            value = variables[name]
         case ApiCall(method, argument):
-            return await invoke(method, as_params(await _value(argument, variables, invoke)))
+            value = await invoke(method, as_params(await _value(argument, variables, invoke)))
         case Property(of, name):
             whole = await _value(of, variables, invoke)
-            return whole.get(name) if isinstance(whole, dict) else None
+            value = whole.get(name) if isinstance(whole, dict) else None
         case Members(pairs):
-            return {key: await _value(inner, variables, invoke) for key, inner in pairs}
+            value = {key: await _value(inner, variables, invoke) for key, inner in pairs}
         case Elements(values):
-            return [await _value(inner, variables, invoke) for inner in values]
+            value = [await _value(inner, variables, invoke) for inner in values]
         case Sum(left, right):
-            return _sum(await _value(left, variables, invoke), await _value(right, variables, invoke))
+            value = _sum(await _value(left, variables, invoke), await _value(right, variables, invoke))
+    return value
 
 
 def _sum(left: object, right: object) -> object:

@@ -17,6 +17,7 @@ from evosync.sandbox.state import Sandbox
 from evosync.sandbox.vk.shop import Community, Item, availability
 
 routes = web.RouteTableDef()
+Settable = VkOptions | EvotorOptions | Latency
 FAULT_FIELDS = frozenset(field.name for field in dataclasses.fields(Fault)) - {
     "id", "struck", "reached", "released", "only_if",
 }  # fmt: skip
@@ -56,7 +57,7 @@ def _text(body: Mapping[str, object], name: str, default: str | None = None) -> 
     return value
 
 
-def _set(target: VkOptions | EvotorOptions | Latency, values: Mapping[str, object]) -> None:
+def _set(target: Settable, values: Mapping[str, object]) -> None:
     names = {field.name for field in dataclasses.fields(target)} - {"dice"}
     unknown = set(values) - names
     if unknown:
@@ -95,7 +96,7 @@ async def options(request: web.Request) -> web.Response:
 async def set_options(request: web.Request) -> web.Response:
     """Set some of them: ``{"vk": {...}, "evotor": {...}, "latency": {...}}``."""
     sandbox, body = request.app[SANDBOX], await _body(request)
-    targets = {"vk": sandbox.vk, "evotor": sandbox.evotor, "latency": sandbox.latency}
+    targets: dict[str, Settable] = {"vk": sandbox.vk, "evotor": sandbox.evotor, "latency": sandbox.latency}
     for name, values in body.items():
         if name not in targets or not isinstance(values, dict):
             raise _bad(f"{name}: expected vk, evotor or latency with an object")
@@ -170,15 +171,17 @@ async def counters(request: web.Request) -> web.Response:
     """Sums over everything seen since the last reset."""
     sandbox = request.app[SANDBOX]
     ledger = sandbox.ledger
-    return _json({
-        "requests": {side: ledger.requests(side) for side in ("vk", "evotor", "upload")},
-        "calls": dict(ledger.calls),
-        "errors": dict(ledger.errors),
-        "unknown_parameters": dict(ledger.unknown_parameters),
-        "most_in_one_second": ledger.most_in_window(1.0),
-        "files_received": sandbox.upload_server.received,
-        "writes": {str(c.id): dict(c.writes) for c in sandbox.communities.values() if c.writes},
-    })
+    return _json(
+        {
+            "requests": {side: ledger.requests(side) for side in ("vk", "evotor", "upload")},
+            "calls": dict(ledger.calls),
+            "errors": dict(ledger.errors),
+            "unknown_parameters": dict(ledger.unknown_parameters),
+            "most_in_one_second": ledger.most_in_window(1.0),
+            "files_received": sandbox.upload_server.received,
+            "writes": {str(c.id): dict(c.writes) for c in sandbox.communities.values() if c.writes},
+        }
+    )
 
 
 @routes.get("/control/ledger")
@@ -240,7 +243,9 @@ async def change_token(request: web.Request) -> web.Response:
 
 def _item(item: Item, sandbox: Sandbox) -> dict[str, object]:
     seen: dict[str, object] = {
-        field.name: getattr(item, field.name) for field in dataclasses.fields(item) if field.name not in ("head", "history")
+        field.name: getattr(item, field.name)
+        for field in dataclasses.fields(item)
+        if field.name not in ("head", "history")
     }
     seen["album_ids"] = list(item.album_ids)
     seen["availability"] = availability(item, zero_is_out=sandbox.vk.stock_zero_is_unavailable)
@@ -256,17 +261,19 @@ async def community(request: web.Request) -> web.Response:
         {"id": a.id, "title": a.title, "hidden": a.hidden, "main": a.main, "item_ids": list(a.item_ids)}
         for a in found.albums.values()
     ]
-    return _json({
-        "id": found.id,
-        "name": found.name,
-        "currency": found.currency,
-        "market_enabled": found.market_enabled,
-        "version": found.version,
-        "writes": dict(found.writes),
-        "duplicates": found.duplicates(),
-        "albums": albums,
-        "items": [_item(item, sandbox) for item in found.items.values()],
-    })
+    return _json(
+        {
+            "id": found.id,
+            "name": found.name,
+            "currency": found.currency,
+            "market_enabled": found.market_enabled,
+            "version": found.version,
+            "writes": dict(found.writes),
+            "duplicates": found.duplicates(),
+            "albums": albums,
+            "items": [_item(item, sandbox) for item in found.items.values()],
+        }
+    )
 
 
 @routes.post("/control/vk/{group}")
@@ -325,7 +332,7 @@ async def store(request: web.Request) -> web.Response:
 
 @routes.post("/control/till/{account}/{store}")
 async def change_store(request: web.Request) -> web.Response:
-    """Many changes at once.
+    """Make many changes at once.
 
     ``unpaid`` sets 402; ``change`` maps product ids to fields; ``put`` maps ids to whole rows; ``remove`` lists ids;
     ``add_percent`` raises every price.
@@ -335,7 +342,7 @@ async def change_store(request: web.Request) -> web.Response:
     for product_id, fields in _objects(body, "put").items():
         found.put_product(product_id, fields)
     for product_id, fields in _objects(body, "change").items():
-        found.change_product(product_id, **fields)
+        found.change_product(product_id, at=None, **fields)
     for product_id in body.get("remove") or []:  # type: ignore[attr-defined]  # a wrong type fails the caller's test
         found.remove_product(str(product_id))
     percent = body.get("add_percent")
