@@ -41,11 +41,12 @@ class AddAlbum:
 
 @dataclass(frozen=True, slots=True)
 class TieAlbum:
-    """Remember that the existing album belongs to `groups`; nothing is written to VK."""
+    """Remember that the existing album belongs to `groups`; nothing is written to VK. `seen`: its title in VK."""
 
     key: AlbumKey
     album: AlbumId
     title: str
+    seen: str
     groups: tuple[tuple[StoreId, GroupId], ...]
     adopted: bool
 

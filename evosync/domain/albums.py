@@ -77,18 +77,24 @@ def plan_albums(
             existing[key] = same.album
             untied = tuple(group for group in groups if group not in tied or tied[group].album != same.album)
             if untied:
-                actions.append(TieAlbum(key, same.album, same.title, untied, adopted=same.adopted))
+                actions.append(
+                    TieAlbum(key, same.album, same.title, present[same.album].title, untied, adopted=same.adopted)
+                )
         elif key in by_title and (moved is None or by_title[key] == moved.album):
             album = by_title[key]
             existing[key] = album
-            actions.append(TieAlbum(key, album, titles[key], tuple(groups), adopted=True))
+            actions.append(TieAlbum(key, album, titles[key], present[album].title, tuple(groups), adopted=True))
         elif moved is not None:
             existing[key] = moved.album
             needed_as_is.add(moved.album)
-            if present[moved.album].title == moved.read_back:
+            if fold_vk(present[moved.album].title) == fold_vk(moved.read_back):
                 actions.append(RenameAlbum(key, moved.album, titles[key], tuple(groups)))
             else:
-                actions.append(TieAlbum(key, moved.album, titles[key], tuple(groups), adopted=moved.adopted))
+                actions.append(
+                    TieAlbum(
+                        key, moved.album, titles[key], present[moved.album].title, tuple(groups), adopted=moved.adopted
+                    )
+                )
         else:
             missing.append(key)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from evosync.domain.catalog import Group, Product, Store
@@ -62,6 +62,8 @@ class Mirror:
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     shop_read_at: datetime | None = None
     failures: int = 0
+    interval: timedelta | None = None
+    """Between full readings, where the owner chose one."""
 
 
 @dataclass(frozen=True, slots=True)

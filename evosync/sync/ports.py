@@ -226,6 +226,9 @@ class Ledger(Protocol):
     async def break_connection(self, user: UserId, side: Side, *, reason: str, at: datetime) -> bool:
         """Mark it broken; True if it was not before, so that the owner is told once."""
 
+    async def mend_connection(self, user: UserId, side: Side) -> None:
+        """It works again."""
+
     async def mend_connections(self, side: Side, *, reason: str, since: datetime) -> int:
         """Undo `break_connection` for all owners since: it was the cloud, not their keys."""
 

@@ -1,0 +1,303 @@
+"""Pushing items that are not in VK yet, so that no crash and no lost reply ever makes one twice.
+
+For each chunk: photos first, then the intents are stored, then the creates are sent, then their links
+are stored. Whatever breaks in between, the next reading finds the item by its marker, or finds none.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import islice
+
+from evosync.domain.action import AddItem, AlbumKey, Note, Why
+from evosync.domain.catalog import Item
+from evosync.domain.differences import as_read
+from evosync.domain.errors import (
+    CloudError,
+    Full,
+    GuardTripped,
+    NotFound,
+    Operators,
+    Refused,
+    Side,
+    Unavailable,
+    Unknown,
+)
+from evosync.domain.guard import price_is_off
+from evosync.domain.ids import ItemId, PhotoId, ProductId
+from evosync.domain.links import Link, LinkState, ReadBack, Written
+from evosync.domain.mirror import ProductResult, Result
+from evosync.domain.plan import refusal_status
+from evosync.domain.status import Standing, Status
+from evosync.domain.texts import shorten, vk_description
+from evosync.sync.editing import SHORTER_NAME, refusal_of, waiting_for_vk
+from evosync.sync.photos import PhotoSupply
+from evosync.sync.placing import Placer
+from evosync.sync.ports import Added, Priority
+from evosync.sync.work import CHUNK, Work
+
+METHOD = "market.add"
+_WORKERS = 6
+_FIRST = 9
+"""The first creates go alone: a shop that reads prices wrongly is stopped with these few."""
+
+Outcome = tuple[AddItem, Added] | CloudError
+
+
+class Creator:
+    """Creates items in the plan's order."""
+
+    def __init__(
+        self,
+        work: Work,
+        adds: Iterable[AddItem],
+        after: Mapping[ProductId, Status],
+        placer: Placer,
+        picture: bytes,
+        *,
+        photo_source: str,
+        priority: Priority = Priority.NEW,
+    ) -> None:
+        self._work = work
+        self._after = after
+        self._placer = placer
+        self._picture = picture
+        self._photo_source = photo_source
+        self._priority = priority
+        self._waiting: dict[ProductId, AddItem] = {add.product: add for add in adds}
+        self._sending: dict[ProductId, asyncio.Event] = {}
+        self._full = False
+        self._collecting = asyncio.Lock()
+
+    async def run(self) -> None:
+        if not self._waiting or self._work.paused(METHOD) is not None:
+            await self._leave()
+            return
+        async with PhotoSupply(self._work.shop, self._picture, len(self._waiting)) as photos:
+            if await self._chunk(_FIRST, photos):
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(_WORKERS):
+                        group.create_task(self._drain(photos))
+            self._work.tally.photos += photos.made
+        await self._leave()
+
+    async def give_up(self, products: Iterable[ProductId]) -> None:
+        """A newer plan speaks for these products: forget their creates, and wait for those on the way."""
+        for product in products:
+            self._waiting.pop(product, None)
+            sending = self._sending.get(product)
+            if sending is not None:
+                await sending.wait()
+
+    async def _leave(self) -> None:
+        """Say of what is left why it is not there yet."""
+        if not self._waiting:
+            return
+        pause = self._work.paused(METHOD)
+        if self._full:
+            status = Status(Standing.SHOP_FULL)
+        elif pause is not None:
+            status = waiting_for_vk(pause.code, pause.until.isoformat())
+        else:
+            return
+        await self._work.record((), dict.fromkeys(self._waiting, status), ())
+
+    async def _drain(self, photos: PhotoSupply) -> None:
+        while await self._chunk(CHUNK, photos):
+            pass
+
+    def _may_go_on(self) -> bool:
+        return not self._work.stopping and not self._full and self._work.paused(METHOD) is None
+
+    async def _chunk(self, size: int, photos: PhotoSupply) -> bool:
+        work = self._work
+        async with self._collecting:
+            chunk, ready = await self._collect(size, photos)
+        if not chunk:
+            return False
+        gone = asyncio.Event()
+        self._sending |= {add.product: gone for add in chunk}
+        try:
+            await work.ledger.intend(work.user, work.community, [self._intent(add) for add in chunk])
+            outcomes = await asyncio.gather(*(self._send(add, photo) for add, photo in zip(chunk, ready, strict=False)))
+            await self._record(chunk, outcomes)
+        finally:
+            for add in chunk:
+                del self._sending[add.product]
+            gone.set()
+        work.advance(len(chunk))
+        return True
+
+    async def _collect(self, size: int, photos: PhotoSupply) -> tuple[list[AddItem], list[PhotoId]]:
+        """The next adds with a photo each; none where adds must stop."""
+        ready: list[PhotoId] = []
+        try:
+            while self._may_go_on() and len(ready) < min(size, len(self._waiting)):
+                ready.append(await photos.take())
+        except CloudError as error:
+            self._stop_adds(error)
+        if not self._may_go_on():
+            return [], []
+        chunk = [self._waiting.pop(product) for product in list(islice(self._waiting, len(ready)))]
+        return chunk, ready
+
+    def _stop_adds(self, error: CloudError) -> None:
+        """No photo can be had, so no item can be made."""
+        if isinstance(error, Unknown):
+            error = Unavailable(Side.VK, error.code, error.detail)
+        elif isinstance(error, Refused | NotFound):
+            error = Operators(Side.VK, error.code, "the default picture was not taken")
+        if not self._work.take_error(error, METHOD):
+            self._work.fail(error)
+
+    def _intent(self, add: AddItem) -> Link:
+        return Link(
+            product=add.product,
+            marker=add.marker,
+            state=LinkState.INTENT,
+            source=add.source,
+            written=written_by(add),
+            read_back=ReadBack(),
+            photo_source=self._photo_source,
+            intent_at=self._work.clock(),
+        )
+
+    async def _send(self, add: AddItem, photo: PhotoId) -> Outcome:
+        self._work.tried += 1
+        outcome = await self._try(add, photo)
+        if isinstance(outcome, Refused):
+            softer = _softer(add, outcome.field)
+            if softer is not None:
+                return await self._try(softer, photo)
+        return outcome
+
+    async def _try(self, add: AddItem, photo: PhotoId) -> Outcome:
+        try:
+            return add, await self._work.shop.add_item(add, photo, priority=self._priority)
+        except CloudError as error:
+            return error
+
+    async def _record(self, chunk: list[AddItem], outcomes: list[Outcome]) -> None:
+        work = self._work
+        links: list[Link] = []
+        statuses: dict[ProductId, Status] = {}
+        results: list[ProductResult] = []
+        made: dict[AlbumKey, list[tuple[ProductId, ItemId]]] = defaultdict(list)
+        never_sent: list[ProductId] = []
+        unseen = [outcome[1].item for outcome in outcomes if isinstance(outcome, tuple) and outcome[1].seen is None]
+        seen = await self._read(unseen)
+        for add, outcome in zip(chunk, outcomes, strict=True):
+            if isinstance(outcome, CloudError):
+                link = self._failed(add, outcome, statuses, results, never_sent)
+                if link is not None:
+                    links.append(link)
+                continue
+            sent, added = outcome
+            item = added.seen or seen.get(added.item)
+            self._guard(sent, item)
+            links.append(self._link(add, sent, added.item, item))
+            statuses[add.product] = self._after.get(add.product, Status(Standing.IN_STEP))
+            results.append(ProductResult(add.product, Result.CREATED, why=Why.NEW.value, fields=created_fields(sent)))
+            work.tally.created += 1
+            if add.album is not None:
+                made[add.album].append((add.product, added.item))
+        await work.record(links, statuses, results)
+        if never_sent:
+            await work.ledger.drop_links(work.user, work.community, never_sent)
+        for album, items in made.items():
+            await self._placer.put(album, items)
+
+    async def _read(self, items: list[ItemId]) -> Mapping[ItemId, Item]:
+        """Where VK gave no read-back within the call, ask for it, so that the price is checked."""
+        if not items:
+            return {}
+        try:
+            return await self._work.shop.items(items, priority=self._priority)
+        except CloudError:
+            return {}
+
+    def _guard(self, add: AddItem, item: Item | None) -> None:
+        if item is not None and item.kopecks is not None and price_is_off(add.kopecks, item.kopecks):
+            self._work.fail(GuardTripped(Side.VK, "price ×100", wanted=add.kopecks, got=item.kopecks))
+
+    def _link(self, add: AddItem, sent: AddItem, item: ItemId, seen: Item | None) -> Link:
+        softened = sent is not add
+        return Link(
+            product=add.product,
+            marker=add.marker,
+            state=LinkState.LIVE,
+            item=item,
+            source=add.source,
+            face=seen.face if seen is not None else b"",
+            written=written_by(sent),
+            read_back=as_read(seen) if seen is not None else ReadBack(),
+            photo_source=self._photo_source,
+            refused=add.source if softened else b"",
+            refusal=f"1421 {'name' if sent.name != add.name else 'description'}" if softened else "",
+            created_at=self._work.clock(),
+        )
+
+    def _failed(
+        self,
+        add: AddItem,
+        error: CloudError,
+        statuses: dict[ProductId, Status],
+        results: list[ProductResult],
+        never_sent: list[ProductId],
+    ) -> Link | None:
+        """Only a clear refusal ends an intent; where the outcome is unknown it stays, to be looked for."""
+        work = self._work
+        if isinstance(error, Unknown):
+            work.unsure = True
+            statuses[add.product] = Status(Standing.WAIT_CHECK)
+            return None
+        never_sent.append(add.product)
+        if isinstance(error, Full):
+            self._full = True
+            work.note(Note.SHOP_FULL, error.code)
+            statuses[add.product] = Status(Standing.SHOP_FULL)
+        elif work.take_error(error, METHOD):
+            pause = work.paused(METHOD)
+            if pause is not None:
+                statuses[add.product] = waiting_for_vk(error.code, pause.until.isoformat())
+        elif isinstance(error, Operators):
+            work.fail(error)
+        else:
+            never_sent.pop()
+            work.count_failure(error.code)
+            refusal = refusal_of(error)
+            statuses[add.product] = refusal_status(refusal)
+            results.append(ProductResult(add.product, Result.FAILED, why=Why.NEW.value, code=error.code))
+            return replace(self._intent(add), state=LinkState.REFUSED, refused=add.source, refusal=refusal)
+        return None
+
+
+def _softer(add: AddItem, refused: str) -> AddItem | None:
+    """The same item with a text that VK may take; None if it is not about a text (VK FACTS 4, 1421 and 1408)."""
+    if refused == "name":
+        return replace(add, name=shorten(add.name, SHORTER_NAME))
+    if refused == "description":
+        return replace(add, description=vk_description("", name=add.name, grams=add.per_grams)[0])
+    return None
+
+
+def written_by(add: AddItem) -> Written:
+    return Written(
+        name=add.name,
+        description=add.description,
+        kopecks=add.kopecks,
+        stock=add.stock,
+        hidden=False,
+        per_grams=add.per_grams,
+    )
+
+
+def created_fields(add: AddItem) -> Mapping[str, tuple[str, str]]:
+    """As for an edit, with nothing before."""
+    return {
+        "name": ("", add.name),
+        "description": ("", add.description),
+        "price": ("", str(add.kopecks)),
+        "stock": ("", str(add.stock)),
+    }

@@ -1,0 +1,415 @@
+"""The course of a single run, from its start to its record."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from evosync.domain.action import Note, Plan
+from evosync.domain.catalog import Shop
+from evosync.domain.connection import Health, VkConnection
+from evosync.domain.errors import CloudError, GuardTripped, Operators, Rejected, Side, Unavailable
+from evosync.domain.ids import ProductId, StoreId
+from evosync.domain.links import Link
+from evosync.domain.mirror import (
+    Mirror,
+    Outcome,
+    Pause,
+    Progress,
+    RunRecord,
+    Scope,
+    Step,
+    StoreReading,
+    Tally,
+)
+from evosync.domain.plan import plan_from
+from evosync.domain.schedule import next_at, reading_due, wakes
+from evosync.domain.status import Standing
+from evosync.domain.survey import links_to_load, survey
+from evosync.domain.texts import clean_name, fold
+from evosync.sync.engine import Engine
+from evosync.sync.mailbox import Mailbox, Message
+from evosync.sync.ports import Held, ShopSide, TillSide
+from evosync.sync.push import Push
+from evosync.sync.shop_reading import ShopReader
+from evosync.sync.till_reading import Reading, TillReader
+from evosync.sync.work import Work
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 2.0
+"""How often a run asks whether it is still wanted, and notes its progress."""
+
+_BIG = 300
+"""From so many products on, planning moves to a thread, so that the loop goes on meanwhile."""
+
+IN_STEP = frozenset(
+    {
+        Standing.IN_STEP,
+        Standing.IN_STEP_SHORTENED,
+        Standing.IN_STEP_PADDED,
+        Standing.IN_STEP_WEIGHT,
+        Standing.IN_STEP_NO_ALBUM,
+        Standing.SOLD_OUT,
+        Standing.HIDDEN_NOT_FOR_SALE,
+    }
+)
+
+FINAL = frozenset({"VK 5", "VK 27", "VK 3609", "price ×100", "Evotor 401", "Evotor 403"})
+"""Reasons that only the owner can clear; all others are tried again by later runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A plan with what it was made from."""
+
+    plan: Plan
+    links: Mapping[ProductId, Link]
+    shop: Shop
+
+
+class OneRun:
+    """Goes through the three steps and records how it ended. `dry`: plans, and writes nothing to VK."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        mirror: Mirror,
+        message: Message,
+        stopping: asyncio.Event,
+        mailbox: Mailbox,
+        held: Held,
+        *,
+        dry: bool = False,
+    ) -> None:
+        self._engine = engine
+        self._mirror = mirror
+        self._message = message
+        self._stopping = stopping
+        self._mailbox = mailbox
+        self._held = held
+        self._dry = dry
+        self._rhythm = (
+            engine.terms.rhythm if mirror.interval is None else replace(engine.terms.rhythm, full=mirror.interval)
+        )
+        self._tally = Tally()
+        self._progress = Progress(Step.CATALOG)
+        self._readings: Mapping[StoreId, StoreReading] = mirror.readings
+        self._pauses: dict[str, Pause] = dict(mirror.pauses)
+        self._shop_read_at = mirror.shop_read_at
+        self._notes: dict[Note, set[str]] = {}
+        self._works: list[Work] = []
+        self._unwanted = False
+        self._look_again = False
+        self._side = Side.EVOTOR
+        self._till: TillSide | None = None
+        self._shop: ShopSide | None = None
+        self._vk_requests = 0
+        self.draft: Draft | None = None
+
+    async def go(self) -> RunRecord:
+        """The whole run; cloud errors end up in its record, anything else is a crash."""
+        engine, user = self._engine, self._mirror.user
+        full = self._is_full()
+        scope = Scope.FULL if full else self._message.scope
+        self._run = await engine.ledger.start_run(
+            user, scope=scope, reasons=sorted(self._message.reasons), at=engine.clock()
+        )
+        looking = asyncio.create_task(self._look_on())
+        failures = 0
+        code = ""
+        try:
+            outcome = await self._steps(full=full)
+        except CloudError as error:
+            outcome, code = await self._failed(error)
+            failures = self._mirror.failures + 1
+        finally:
+            looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await looking
+        if outcome is Outcome.CUT and self._unwanted:
+            code = code or "unwanted"
+        return await engine.ledger.finish_run(
+            self._run,
+            outcome=outcome,
+            code=code,
+            tally=self._counted(),
+            notes={note.value: tuple(sorted(values)) for note, values in self._notes.items()},
+            readings=self._readings,
+            pauses=self._pauses,
+            shop_read_at=self._shop_read_at,
+            next_at=self._next_at(failures, code, outcome),
+            failures=failures,
+            at=engine.clock(),
+        )
+
+    # --- what is to be read
+
+    def _is_full(self) -> bool:
+        """Whether this run reads everything: asked for, never done, or due."""
+        if self._message.scope is Scope.FULL or not self._readings or self._shop_is_unread():
+            return True
+        if self._message.scope is Scope.HINT:
+            return False
+        now = self._engine.clock()
+        return any(
+            reading_due(reading, now=now, rhythm=self._rhythm) is Scope.FULL for reading in self._readings.values()
+        )
+
+    def _shop_is_unread(self) -> bool:
+        return self._mirror.vk is not None and self._usable(self._mirror.vk) and self._shop_read_at is None
+
+    def _stores_to_ask(self, message: Message) -> list[StoreId]:
+        """Stores for a delta: those that a hint names, else those that are switched on and due."""
+        if message.scope is Scope.HINT:
+            return sorted(message.stores or self._readings.keys())
+        now = self._engine.clock()
+        return [
+            store
+            for store, reading in self._readings.items()
+            if self._mirror.choice.shows_store(store) and reading_due(reading, now=now, rhythm=self._rhythm) is not None
+        ]
+
+    # --- the steps
+
+    async def _steps(self, *, full: bool) -> Outcome:
+        mirror, engine = self._mirror, self._engine
+        if mirror.evotor is None:
+            return Outcome.READ_ONLY
+        self._refuse_if_resting(Side.EVOTOR)
+        self._till = engine.sides.till(mirror.evotor)
+        reader = TillReader(mirror.user, self._till, engine.ledger, engine.clock, engine.terms.patience)
+        self._saw(Progress(Step.CATALOG))
+        if full:
+            reading = await reader.full(self._readings)
+        else:
+            reading = await reader.delta(self._readings, self._stores_to_ask(self._message))
+        self._readings = reading.readings
+        self._tally.products = len({product.id for product in reading.till.products})
+        await engine.breakers.saw(Side.EVOTOR, mirror.user, None)
+        if mirror.vk is None or not self._usable(mirror.vk):
+            return Outcome.READ_ONLY
+        if not full and not reading.changed:
+            return Outcome.OK
+        return await self._shop_steps(mirror.vk, reader, reading, full=full)
+
+    async def _shop_steps(self, vk: VkConnection, reader: TillReader, reading: Reading, *, full: bool) -> Outcome:
+        engine, user = self._engine, self._mirror.user
+        self._side = Side.VK
+        self._refuse_if_resting(Side.VK)
+        async with engine.sides.shop(vk) as shop:
+            self._shop = shop
+            draft = await self._draft(shop, vk, reading, full=full)
+            await engine.breakers.saw(Side.VK, user, None)
+            if vk.health is Health.BROKEN:
+                await engine.ledger.mend_connection(user, Side.VK)
+            await self._save_statuses(reading, draft.plan)
+            self.draft = draft
+            if self._dry or self._mirror.started_at is None or not any(self._mirror.choice.stores.values()):
+                return Outcome.READ_ONLY
+            work = self._new_work(vk, shop)
+            self._saw(Progress(Step.MIRROR))
+            push = Push(work, draft.plan, draft.links, engine.picture, adds_left=await self._adds_left(vk))
+            await self._push(push, work, vk, reader)
+            return self._outcome()
+
+    async def _draft(self, shop: ShopSide, vk: VkConnection, reading: Reading, *, full: bool) -> Draft:
+        """Read the shop as far as needed, and plan."""
+        engine, user = self._engine, self._mirror.user
+        ledger, community = engine.ledger, vk.community
+        reader = ShopReader(user, community, shop, ledger)
+        album_links = await ledger.album_links(user, community)
+        if full:
+            links = dict(await ledger.links(user, community))
+            self._saw(Progress(Step.SHOP, 0, len(links)))
+            began = engine.clock()
+            state = await reader.full(links, on_page=self._read_items)
+            self._shop_read_at = began
+        else:
+            links = dict(await ledger.links(user, community, ids=reading.changed))
+            titles = {fold(clean_name(product.name)) for product in reading.till.products if product.id not in links}
+            state = await reader.some(links, titles)
+        policy = self._mirror.policy
+        choice = self._mirror.choice
+        big = len(reading.till.products) > _BIG
+        args = (reading.till, state, links, album_links, choice, policy)
+        look = await asyncio.to_thread(survey, *args) if big else survey(*args)
+        whole = links_to_load(look, links)
+        if whole:
+            links.update(await ledger.link_details(user, community, whole))
+        now, settle = engine.clock(), engine.terms.settle
+        if len(look.open) > _BIG:
+            plan = await asyncio.to_thread(plan_from, look, links, now=now, settle=settle)
+        else:
+            plan = plan_from(look, links, now=now, settle=settle)
+        self._count(plan)
+        return Draft(plan, links, state)
+
+    async def _push(self, push: Push, work: Work, vk: VkConnection, reader: TillReader) -> None:
+        """Do the plan, and between its writes whatever hints come in."""
+        hints = asyncio.create_task(self._take_hints(push, work, vk, reader))
+        try:
+            await push.run()
+        finally:
+            hints.cancel()
+            with suppress(asyncio.CancelledError):
+                await hints
+        if work.failure is not None:
+            raise work.failure
+
+    async def _take_hints(self, push: Push, work: Work, vk: VkConnection, reader: TillReader) -> None:
+        while True:
+            await self._mailbox.hint_waiting.wait()
+            message = self._mailbox.take_hint()
+            if message is None or work.stopping:
+                return
+            # Shielded: once a hint is taken out of the mailbox it must be done, or it would be lost.
+            await asyncio.shield(asyncio.ensure_future(self._do_hint(message, push, work, vk, reader)))
+
+    async def _do_hint(self, message: Message, push: Push, work: Work, vk: VkConnection, reader: TillReader) -> None:
+        try:
+            reading = await reader.delta(self._readings, self._stores_to_ask(message))
+            self._readings = {**self._readings, **reading.readings}
+            if not reading.changed:
+                return
+            await push.give_up(reading.changed)
+            draft = await self._draft(work.shop, vk, reading, full=False)
+            await self._save_statuses(reading, draft.plan)
+            quick = Push(work, draft.plan, draft.links, self._engine.picture, urgent=True)
+            await quick.run()
+        except CloudError as error:
+            work.fail(error)
+
+    # --- odds and ends
+
+    def _new_work(self, vk: VkConnection, shop: ShopSide) -> Work:
+        engine = self._engine
+        work = Work(
+            user=self._mirror.user,
+            community=vk.community,
+            run=self._run,
+            shop=shop,
+            ledger=engine.ledger,
+            clock=engine.clock,
+            tally=self._tally,
+            watcher=engine.watcher,
+            pauses=self._pauses,
+            notes=self._notes,
+        )
+        self._works.append(work)
+        if self._stopping.is_set():
+            work.stop()
+        return work
+
+    async def _adds_left(self, vk: VkConnection) -> int | None:
+        limit = self._engine.terms.adds_per_day
+        if limit is None:
+            return None
+        since = self._engine.clock() - timedelta(days=1)
+        return max(limit - await self._engine.ledger.adds_since(self._mirror.user, vk.community, since), 0)
+
+    async def _save_statuses(self, reading: Reading, plan: Plan) -> None:
+        """Write where products stand, those alone that stand elsewhere than is stored."""
+        ledger, user = self._engine.ledger, self._mirror.user
+        known: dict[ProductId, bytes] = {}
+        for rows in reading.known.values():
+            for product, row in rows.items():
+                known[product] = row.status
+        for store in {store.id for store in reading.till.stores} - reading.known.keys():
+            if plan.statuses:
+                rows = await ledger.known_products(user, store)
+                known.update({product: row.status for product, row in rows.items()})
+        changed = {product: status for product, status in plan.statuses.items() if known.get(product) != status.digest}
+        if changed:
+            await ledger.save_statuses(user, changed, run=self._run, at=self._engine.clock())
+
+    def _count(self, plan: Plan) -> None:
+        tally = self._tally
+        tally.unchanged += plan.unchanged
+        for product, status in plan.statuses.items():
+            if product not in plan.after and status.standing not in IN_STEP:
+                tally.skipped += 1
+                tally.reasons[status.standing.value] = tally.reasons.get(status.standing.value, 0) + 1
+        for note, values in plan.notes.items():
+            self._notes.setdefault(note, set()).update(values)
+        if plan.look_again:
+            self._look_again = True
+
+    def _counted(self) -> Tally:
+        if self._till is not None:
+            self._tally.evotor_requests = self._till.requests
+        if self._shop is not None:
+            self._tally.vk_requests = self._shop.requests
+        return self._tally
+
+    def _outcome(self) -> Outcome:
+        work = self._works[-1]
+        if work.stopping:
+            return Outcome.CUT
+        if work.unsure:
+            self._look_again = True
+        return Outcome.PARTIAL if self._tally.failed or self._look_again else Outcome.OK
+
+    def _usable(self, vk: VkConnection) -> bool:
+        return vk.health is Health.OK or (vk.health is Health.BROKEN and vk.reason not in FINAL)
+
+    def _refuse_if_resting(self, side: Side) -> None:
+        if self._engine.breakers.resting(side, self._mirror.user):
+            raise Unavailable(side, "resting", "the cloud is in trouble for many owners")
+
+    async def _failed(self, error: CloudError) -> tuple[Outcome, str]:
+        """Say what the error means for this owner, unless it is everybody's."""
+        engine, user = self._engine, self._mirror.user
+        log.info("run failed", extra={"user": user, "side": error.side.value, "code": error.code})
+        everybodys = await engine.breakers.saw(error.side, user, error)
+        if isinstance(error, Operators):
+            await engine.bell.operator(error.code, error.detail)
+        elif isinstance(error, Rejected | GuardTripped) and not everybodys:
+            newly = await engine.ledger.break_connection(user, error.side, reason=error.code, at=engine.clock())
+            if newly:
+                await engine.bell.connection_broken(user, error.side, error.code)
+        return (Outcome.HELD if isinstance(error, GuardTripped) else Outcome.FAILED), error.code
+
+    def _next_at(self, failures: int, code: str, outcome: Outcome) -> datetime | None:
+        now = self._engine.clock()
+        if code in FINAL and self._side is Side.EVOTOR:
+            return None
+        if outcome is Outcome.CUT and not self._unwanted:
+            return now
+        if self._look_again:
+            self._shop_read_at = None
+            return now + self._engine.terms.settle + timedelta(seconds=1)
+        if outcome is Outcome.HELD or code in FINAL:
+            failures = 0
+        when = wakes(self._readings, self._pauses, rhythm=self._rhythm)
+        return next_at(self._mirror.user, now=now, rhythm=self._rhythm, failures=failures, wakes=when)
+
+    async def _look_on(self) -> None:
+        """Ask now and then whether to go on, and note the progress for other processes to show."""
+        stop = asyncio.ensure_future(self._stopping.wait())
+        noted: Progress | None = None
+        try:
+            while True:
+                await asyncio.wait([stop], timeout=_LOOK_SECONDS)
+                if not stop.done() and not self._held.lost:
+                    self._unwanted = not await self._engine.ledger.still_wanted(self._mirror.user)
+                if stop.done() or self._held.lost or self._unwanted:
+                    for work in self._works:
+                        work.stop()
+                    return
+                if self._works:
+                    self._progress = Progress(Step.MIRROR, self._works[-1].done, self._works[-1].total)
+                if self._progress != noted:
+                    noted = self._progress
+                    await self._engine.ledger.progress(self._run, noted, self._counted())
+        finally:
+            stop.cancel()
+
+    def _read_items(self, count: int) -> None:
+        self._saw(Progress(Step.SHOP, count, max(count, self._progress.total)))
+
+    def _saw(self, progress: Progress) -> None:
+        self._progress = progress
+        self._engine.watcher.saw(self._mirror.user, self._run, progress, self._tally)

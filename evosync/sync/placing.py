@@ -1,0 +1,165 @@
+"""Albums: making and renaming them, putting items in, taking moved ones out."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from evosync.domain.action import AddAlbum, AlbumKey, Note, PlaceItems, RenameAlbum, TieAlbum, Unplace
+from evosync.domain.errors import CloudError, Full, NotFound, Operators, Quota, Unknown
+from evosync.domain.ids import AlbumId, ItemId, ProductId
+from evosync.domain.links import AlbumLink
+from evosync.domain.status import Standing, Status
+from evosync.sync.ports import Placed
+from evosync.sync.work import Work
+
+LIST = 50
+"""Items that one call puts into an album (VK FACTS 7)."""
+
+ALBUM_METHOD = "market.addAlbum"
+PLACE_METHOD = "market.addToAlbum"
+
+
+class Placer:
+    """Knows the albums by key, and fills them in lists as items come into being."""
+
+    def __init__(self, work: Work, albums: Mapping[AlbumKey, AlbumId], made: Iterable[AddAlbum] = ()) -> None:
+        self._work = work
+        self._albums: dict[AlbumKey, AlbumId] = dict(albums)
+        self._recipes = {action.key: action for action in made}
+        self._ready = {key: asyncio.Event() for key in self._recipes}
+        self._waiting: dict[AlbumKey, list[tuple[ProductId, ItemId]]] = defaultdict(list)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._remade: set[AlbumKey] = set()
+
+    async def prepare(self, actions: Sequence[AddAlbum | TieAlbum | RenameAlbum]) -> None:
+        """Make the albums that the plan asks for; what cannot be made leaves its items without one."""
+        ties = [action for action in actions if isinstance(action, TieAlbum)]
+        if ties:
+            links = [
+                AlbumLink(store, group, tie.album, tie.title, tie.seen, adopted=tie.adopted)
+                for tie in ties
+                for store, group in tie.groups
+            ]
+            await self._work.ledger.save_album_links(self._work.user, self._work.community, links)
+        await asyncio.gather(
+            *(self._rename(action) for action in actions if isinstance(action, RenameAlbum)),
+            *(self._make(action) for action in actions if isinstance(action, AddAlbum)),
+        )
+
+    async def put(self, key: AlbumKey, items: Sequence[tuple[ProductId, ItemId]]) -> None:
+        """Take items for an album; a full list goes off at once."""
+        waiting = self._waiting[key]
+        waiting.extend(items)
+        while len(waiting) >= LIST:
+            self._start(key, waiting[:LIST])
+            del waiting[:LIST]
+
+    async def finish(self, places: Sequence[PlaceItems], items: Mapping[ProductId, ItemId]) -> None:
+        """Send what is left, and the existing items that have to move; wait for all of it."""
+        for place in places:
+            await self.put(place.album, [(product, items[product]) for product in place.products if product in items])
+        for key, waiting in self._waiting.items():
+            if waiting:
+                self._start(key, waiting[:])
+                waiting.clear()
+        while self._tasks:
+            await asyncio.gather(*list(self._tasks))
+
+    async def take_out(self, moves: Iterable[Unplace]) -> None:
+        """Take moved items out of their old albums; they stand in the new ones already."""
+        for move in moves:
+            if self._work.stopping:
+                return
+            try:
+                await self._work.shop.unplace(move.item, move.album)
+            except Unknown:
+                self._work.unsure = True
+            except CloudError as error:
+                self._work.take_error(error, "market.removeFromAlbum")
+            self._work.advance()
+
+    def _start(self, key: AlbumKey, batch: list[tuple[ProductId, ItemId]]) -> None:
+        task = asyncio.create_task(self._fill(key, batch))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _fill(self, key: AlbumKey, batch: list[tuple[ProductId, ItemId]]) -> None:
+        work = self._work
+        ready = self._ready.get(key)
+        if ready is not None:
+            await ready.wait()
+        album = self._albums.get(key)
+        if album is None or work.failure is not None or work.paused(PLACE_METHOD) is not None:
+            return
+        try:
+            await work.shop.place(album, [item for _, item in batch])
+        except NotFound:
+            if await self._remake(key, album):
+                await self._fill(key, batch)
+        except Full:
+            work.note(Note.ALBUM_FULL, key)
+            statuses = {product: Status(Standing.IN_STEP_NO_ALBUM) for product, _ in batch}
+            await work.record((), statuses, ())
+        except Unknown:
+            work.unsure = True
+        except CloudError as error:
+            self._take(error, PLACE_METHOD)
+        else:
+            await work.ledger.save_placed(work.user, work.community, [Placed(product, album) for product, _ in batch])
+
+    async def _make(self, action: AddAlbum) -> None:
+        work = self._work
+        try:
+            if not work.stopping and work.paused(ALBUM_METHOD) is None:
+                album = await work.shop.add_album(action.title)
+                await self._tie(action, album)
+                work.tally.albums_made += 1
+        except Full as full:
+            work.note(Note.ALBUMS_FULL, f"{full.code} {action.title}")
+        except Unknown:
+            work.unsure = True
+        except CloudError as error:
+            self._take(error, ALBUM_METHOD)
+        finally:
+            self._ready[action.key].set()
+        work.advance()
+
+    async def _tie(self, action: AddAlbum | RenameAlbum, album: AlbumId) -> None:
+        self._albums[action.key] = album
+        links = [AlbumLink(store, group, album, action.title, action.title) for store, group in action.groups]
+        await self._work.ledger.save_album_links(self._work.user, self._work.community, links)
+
+    async def _rename(self, action: RenameAlbum) -> None:
+        work = self._work
+        if work.stopping or work.paused("market.editAlbum") is not None:
+            return
+        try:
+            await work.shop.rename_album(action.album, action.title)
+            await self._tie(action, action.album)
+        except Unknown:
+            work.unsure = True
+        except CloudError as error:
+            self._take(error, "market.editAlbum")
+        work.advance()
+
+    async def _remake(self, key: AlbumKey, album: AlbumId) -> bool:
+        """The album is gone: forget it and make it once more (VK FACTS 4, error 1402)."""
+        await self._work.ledger.drop_album_links(self._work.user, self._work.community, [album])
+        recipe = self._recipes.get(key)
+        if recipe is None or key in self._remade:
+            self._work.unsure = True
+            return False
+        self._remade.add(key)
+        self._albums.pop(key, None)
+        self._ready[key] = asyncio.Event()
+        await self._make(recipe)
+        return key in self._albums
+
+    def _take(self, error: CloudError, method: str) -> None:
+        work = self._work
+        if work.take_error(error, method):
+            return
+        if isinstance(error, Operators):
+            work.fail(error)
+        elif not isinstance(error, Quota):
+            work.tally.failures[error.code] = work.tally.failures.get(error.code, 0) + 1

@@ -1,0 +1,122 @@
+"""Doing a plan: edits, albums, creates and places, each recorded as it succeeds."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from evosync.domain.action import (
+    AddAlbum,
+    AddItem,
+    EditItem,
+    HideDouble,
+    KeepLink,
+    PlaceItems,
+    Plan,
+    RenameAlbum,
+    TieAlbum,
+    Unplace,
+    Why,
+)
+from evosync.domain.ids import ItemId, ProductId
+from evosync.domain.links import Link, LinkState
+from evosync.domain.mirror import ProductResult, Result
+from evosync.domain.status import Standing, Status
+from evosync.sync.creating import Creator
+from evosync.sync.editing import Editor, hide_doubles
+from evosync.sync.placing import Placer
+from evosync.sync.ports import Priority
+from evosync.sync.work import Work
+
+_KEEP_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The default photo and what it is known by: an unchanged picture is never uploaded again for an item."""
+
+    data: bytes
+    source: str
+
+
+class Push:
+    """One plan being done. `adds_left`: how many items may be created today, None for any number."""
+
+    def __init__(
+        self,
+        work: Work,
+        plan: Plan,
+        links: Mapping[ProductId, Link],
+        picture: Picture,
+        *,
+        adds_left: int | None = None,
+        urgent: bool = False,
+    ) -> None:
+        self._work = work
+        self._plan = plan
+        self._keeps = [action for action in plan.actions if isinstance(action, KeepLink)]
+        self._doubles = [action for action in plan.actions if isinstance(action, HideDouble)]
+        self._albums = [action for action in plan.actions if isinstance(action, AddAlbum | TieAlbum | RenameAlbum)]
+        self._places = [action for action in plan.actions if isinstance(action, PlaceItems)]
+        self._moves = [action for action in plan.actions if isinstance(action, Unplace)]
+        adds = [action for action in plan.actions if isinstance(action, AddItem)]
+        self._beyond = adds[adds_left:] if adds_left is not None else []
+        adds = adds[:adds_left]
+        edits = [action for action in plan.actions if isinstance(action, EditItem)]
+        self._items = _items(links, self._keeps)
+        self._placer = Placer(work, plan.albums, [album for album in self._albums if isinstance(album, AddAlbum)])
+        self._editor = Editor(work, edits, plan.after, priority=Priority.HINT if urgent else Priority.PRICE)
+        self._creator = Creator(
+            work,
+            adds,
+            plan.after,
+            self._placer,
+            picture.data,
+            photo_source=picture.source,
+            priority=Priority.HINT if urgent else Priority.NEW,
+        )
+        work.total += len(edits) + len(adds) + len(self._doubles) + len(self._moves)
+        work.total += sum(1 for album in self._albums if not isinstance(album, TieAlbum))
+
+    async def run(self) -> None:
+        """Do it all, or as much as VK lets; errors are left in the `Work`, nothing is raised for them."""
+        await self._keep()
+        if self._beyond:
+            waiting = {add.product: Status(Standing.WAIT_VK, {"code": "day"}) for add in self._beyond}
+            await self._work.record((), waiting, ())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._edit())
+            group.create_task(self._create())
+        await self._placer.finish(self._places, self._items)
+        await self._placer.take_out(self._moves)
+
+    async def give_up(self, products: Iterable[ProductId]) -> None:
+        """A newer plan speaks for these products; waits for what is on its way for them."""
+        products = tuple(products)
+        await self._editor.give_up(products)
+        await self._creator.give_up(products)
+
+    async def _keep(self) -> None:
+        links = [keep.link for keep in self._keeps]
+        for start in range(0, len(links), _KEEP_ROWS):
+            await self._work.ledger.save_links(self._work.user, self._work.community, links[start : start + _KEEP_ROWS])
+        adopted = [keep.link.product for keep in self._keeps if keep.adopted]
+        self._work.tally.adopted += len(adopted)
+        results = [ProductResult(product, Result.ADOPTED, why=Why.NEW.value) for product in adopted]
+        if results:
+            await self._work.ledger.save_results(self._work.run, results)
+
+    async def _edit(self) -> None:
+        await self._editor.run()
+        await hide_doubles(self._work, self._doubles)
+
+    async def _create(self) -> None:
+        await self._placer.prepare(self._albums)
+        await self._creator.run()
+
+
+def _items(links: Mapping[ProductId, Link], keeps: Iterable[KeepLink]) -> dict[ProductId, ItemId]:
+    items = {product: link.item for product, link in links.items() if link.item is not None}
+    for keep in keeps:
+        if keep.link.item is not None and keep.link.state is LinkState.LIVE:
+            items[keep.link.product] = keep.link.item
+    return items

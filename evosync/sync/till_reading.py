@@ -1,0 +1,248 @@
+"""First step of a run: what does the till say now, and what of it is new."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from evosync.domain.catalog import Group, Product, Store, Till
+from evosync.domain.errors import CloudError, NotFound, Side, Throttled, Unavailable, Unpaid
+from evosync.domain.ids import ROOT, GroupId, ProductId, StoreId, UserId
+from evosync.domain.listing import Listing, changed_groups, changed_products, doubt, gone_products
+from evosync.domain.mirror import KnownProduct, StoreReading, StoreState, TillChanges
+from evosync.sync.ports import Clock, Ledger, TillSide
+
+ABSENT = "absent"
+"""Stands for the digest of a store that the list of stores no longer names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`till`: whole after a full reading; after a delta only the products that changed, in all their stores.
+
+    `known`: stored digests, for the stores that were listed whole.
+    """
+
+    till: Till
+    readings: Mapping[StoreId, StoreReading]
+    changed: frozenset[ProductId]
+    known: Mapping[StoreId, Mapping[ProductId, KnownProduct]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long things are waited for.
+
+    `held`: before a held listing may be believed; `unpaid`: before an unpaid store is asked again;
+    `overlap`: how far a delta reaches back beyond the last one.
+    """
+
+    held: timedelta = timedelta(minutes=5)
+    unpaid: timedelta = timedelta(hours=6)
+    overlap: timedelta = timedelta(minutes=10)
+
+
+class TillReader:
+    """Reads one owner's till and stores what changed."""
+
+    def __init__(self, user: UserId, till: TillSide, ledger: Ledger, clock: Clock, patience: Patience) -> None:
+        self._user = user
+        self._till = till
+        self._ledger = ledger
+        self._clock = clock
+        self._patience = patience
+
+    async def full(self, readings: Mapping[StoreId, StoreReading]) -> Reading:
+        """List every store. A store that cannot be listed keeps what it last said; if none can, that is raised."""
+        now = self._clock()
+        listed = await self._till.stores()
+        stored = {store.id: store for store in await self._ledger.stores(self._user)}
+        groups = await self._ledger.groups(self._user)
+        fresh = dict(readings)
+        answers = await asyncio.gather(*(self._list(store.id, fresh.get(store.id), now) for store in listed))
+        self._raise_if_none(answers)
+
+        changes: list[TillChanges] = []
+        whole: dict[StoreId, Listing] = {}
+        known: dict[StoreId, Mapping[ProductId, KnownProduct]] = {}
+        for store, answer in zip(listed, answers, strict=True):
+            before = fresh.get(store.id, StoreReading())
+            if not isinstance(answer, Listing):
+                fresh[store.id] = self._failed(before, answer, now)
+                continue
+            known[store.id] = await self._ledger.known_products(self._user, store.id)
+            alive = sum(1 for product in known[store.id].values() if not product.gone)
+            held = doubt(answer, alive, before, now=now, apart=self._patience.held)
+            if held is not None:
+                fresh[store.id] = held
+                continue
+            whole[store.id] = answer
+            changes.append(_changes(answer, known[store.id], groups))
+            fresh[store.id] = StoreReading(full_at=now, delta_at=now)
+
+        absent = self._absent(stored.keys() - {store.id for store in listed}, fresh, now)
+        new_stores = tuple(store for store in listed if stored.get(store.id) != store)
+        total = _sum(changes, stores=new_stores, stores_gone=absent)
+        if total:
+            await self._ledger.save_till(self._user, total, at=now)
+        till = await self._whole_till(listed, stored, absent, whole, groups, fresh)
+        changed = frozenset(product.id for product in total.products) | {gone for _, gone in total.products_gone}
+        return Reading(till, fresh, changed, known)
+
+    async def delta(self, readings: Mapping[StoreId, StoreReading], stores: Iterable[StoreId]) -> Reading:
+        """What changed in `stores` since their last reading; never says that anything is gone."""
+        now = self._clock()
+        fresh = dict(readings)
+        due = [store for store in stores if fresh.get(store, StoreReading()).full_at is not None]
+        answers = await asyncio.gather(*(self._since(store, fresh[store]) for store in due))
+        self._raise_if_none(answers)
+        touched: dict[tuple[StoreId, ProductId], Product] = {}
+        for store, answer in zip(due, answers, strict=True):
+            if isinstance(answer, CloudError):
+                fresh[store] = self._failed(fresh[store], answer, now)
+            else:
+                fresh[store] = replace(fresh[store], delta_at=now)
+                touched |= {(store, product.id): product for product in answer}
+        groups = await self._ledger.groups(self._user)
+        stores_known = await self._ledger.stores(self._user)
+        stored = await self._ledger.products(self._user, ids={product for _, product in touched}) if touched else ()
+        rows = {(product.store, product.id): product for product in stored}
+        changed = tuple(
+            product for key, product in touched.items() if key not in rows or rows[key].digest != product.digest
+        )
+        new_groups = await self._groups_for(changed, groups)
+        if changed or new_groups:
+            await self._ledger.save_till(self._user, TillChanges(groups=new_groups, products=changed), at=now)
+        ids = frozenset(product.id for product in changed)
+        merged = {**rows, **touched}
+        till = Till(
+            stores=stores_known,
+            groups=_merge_groups(groups, new_groups),
+            products=tuple(product for (_, product_id), product in merged.items() if product_id in ids),
+            unpaid=_unpaid(fresh),
+        )
+        return Reading(till, fresh, ids)
+
+    async def _list(self, store: StoreId, before: StoreReading | None, now: datetime) -> Listing | CloudError:
+        if (
+            before is not None
+            and before.retry_at is not None
+            and before.state is StoreState.UNPAID
+            and before.retry_at > now
+        ):
+            return Unpaid(Side.EVOTOR, before.code)
+        try:
+            groups, products = await asyncio.gather(self._till.groups(store), self._till.products(store))
+        except (Unpaid, NotFound, Throttled, Unavailable) as error:
+            return error
+        return Listing(store, groups, products)
+
+    async def _since(self, store: StoreId, reading: StoreReading) -> tuple[Product, ...] | CloudError:
+        last = max(filter(None, (reading.full_at, reading.delta_at)), default=self._clock())
+        try:
+            return await self._till.products_since(store, last - self._patience.overlap)
+        except (Unpaid, NotFound, Throttled, Unavailable) as error:
+            return error
+
+    def _raise_if_none(self, answers: Iterable[object]) -> None:
+        answers = list(answers)
+        errors = [answer for answer in answers if isinstance(answer, CloudError)]
+        if errors and len(errors) == len(answers) and not any(isinstance(error, Unpaid | NotFound) for error in errors):
+            raise errors[0]
+
+    def _failed(self, before: StoreReading, error: CloudError, now: datetime) -> StoreReading:
+        if isinstance(error, Unpaid):
+            if before.state is StoreState.UNPAID and before.retry_at is not None and before.retry_at > now:
+                return before
+            return replace(before, state=StoreState.UNPAID, code=error.code, retry_at=now + self._patience.unpaid)
+        return replace(before, state=StoreState.FAILED, code=error.code, retry_at=None)
+
+    def _absent(
+        self, missing: Iterable[StoreId], fresh: dict[StoreId, StoreReading], now: datetime
+    ) -> tuple[StoreId, ...]:
+        """Stores no longer named are believed gone only when a second list agrees."""
+        gone = []
+        for store in missing:
+            before = fresh.get(store, StoreReading())
+            if before.state is StoreState.HELD and before.held_digest == ABSENT and before.held_at is not None:
+                if now - before.held_at >= self._patience.held:
+                    gone.append(store)
+                    del fresh[store]
+            else:
+                fresh[store] = replace(
+                    before,
+                    state=StoreState.HELD,
+                    code=ABSENT,
+                    held_digest=ABSENT,
+                    held_at=now,
+                    retry_at=now + self._patience.held,
+                )
+        return tuple(gone)
+
+    async def _whole_till(
+        self,
+        listed: tuple[Store, ...],
+        stored: Mapping[StoreId, Store],
+        absent: tuple[StoreId, ...],
+        whole: Mapping[StoreId, Listing],
+        groups: tuple[Group, ...],
+        fresh: Mapping[StoreId, StoreReading],
+    ) -> Till:
+        stores = {**stored, **{store.id: store for store in listed}}
+        for store in absent:
+            stores.pop(store, None)
+        rest = stores.keys() - whole.keys()
+        cached = await self._ledger.products(self._user, stores=rest) if rest else ()
+        return Till(
+            stores=tuple(stores.values()),
+            groups=tuple(group for group in groups if group.store in rest)
+            + tuple(group for listing in whole.values() for group in listing.groups),
+            products=cached + tuple(product for listing in whole.values() for product in listing.products),
+            unpaid=_unpaid(fresh),
+        )
+
+    async def _groups_for(self, products: Iterable[Product], groups: tuple[Group, ...]) -> tuple[Group, ...]:
+        """A product in a group never seen: read the groups of its store again."""
+        seen = {(group.store, group.id) for group in groups}
+        stores = {
+            product.store
+            for product in products
+            if product.group != ROOT and (product.store, product.group) not in seen
+        }
+        found: list[Group] = []
+        for store in sorted(stores):
+            known = {group.id: group for group in groups if group.store == store}
+            found += changed_groups(await self._till.groups(store), known)
+        return tuple(found)
+
+
+def _unpaid(readings: Mapping[StoreId, StoreReading]) -> frozenset[StoreId]:
+    return frozenset(store for store, reading in readings.items() if reading.state is StoreState.UNPAID)
+
+
+def _merge_groups(old: tuple[Group, ...], new: tuple[Group, ...]) -> tuple[Group, ...]:
+    merged: dict[tuple[StoreId, GroupId], Group] = {(group.store, group.id): group for group in (*old, *new)}
+    return tuple(merged.values())
+
+
+def _changes(listing: Listing, known: Mapping[ProductId, KnownProduct], groups: tuple[Group, ...]) -> TillChanges:
+    before = {group.id: group for group in groups if group.store == listing.store}
+    present = {group.id for group in listing.groups}
+    return TillChanges(
+        groups=changed_groups(listing.groups, before),
+        groups_gone=tuple((listing.store, group) for group in before if group not in present),
+        products=changed_products(listing.products, known),
+        products_gone=tuple((listing.store, product) for product in gone_products(listing.products, known)),
+    )
+
+
+def _sum(parts: Iterable[TillChanges], *, stores: tuple[Store, ...], stores_gone: tuple[StoreId, ...]) -> TillChanges:
+    parts = list(parts)
+    return TillChanges(
+        stores=stores,
+        stores_gone=stores_gone,
+        groups=tuple(group for part in parts for group in part.groups),
+        groups_gone=tuple(gone for part in parts for gone in part.groups_gone),
+        products=tuple(product for part in parts for product in part.products),
+        products_gone=tuple(gone for part in parts for gone in part.products_gone),
+    )

@@ -1,0 +1,102 @@
+"""What the parts of one push share: where to write, what was done, and whether to go on."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from evosync.domain.action import Note
+from evosync.domain.errors import CloudError, GuardTripped, Quota, Rejected, Side, Unavailable
+from evosync.domain.guard import most_fail
+from evosync.domain.ids import CommunityId, ProductId, RunId, UserId
+from evosync.domain.links import Link
+from evosync.domain.mirror import Pause, ProductResult, Progress, Step, Tally
+from evosync.domain.schedule import next_pause
+from evosync.domain.status import Status
+from evosync.sync.ports import Clock, Ledger, ShopSide, Watcher
+
+CHUNK = 24
+"""Writes that are sent, and then recorded, together: an `execute` with its read-back is full with them."""
+
+
+@dataclass(slots=True)
+class Work:
+    """One push in hand. `pauses` is by VK method and changes as VK stops methods."""
+
+    user: UserId
+    community: CommunityId
+    run: RunId
+    shop: ShopSide
+    ledger: Ledger
+    clock: Clock
+    tally: Tally
+    watcher: Watcher
+    pauses: dict[str, Pause]
+    notes: dict[Note, set[str]] = field(default_factory=dict)
+    total: int = 0
+    done: int = 0
+    tried: int = 0
+    unsure: bool = False
+    """A write may or may not have been done, or an item was not there: read the shop again."""
+    failure: CloudError | None = None
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def stopping(self) -> bool:
+        """No further chunk is begun; those in hand are finished and recorded."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def fail(self, error: CloudError) -> None:
+        """Stop for good; the first error is the run's."""
+        if self.failure is None:
+            self.failure = error
+        self._stop.set()
+
+    def paused(self, method: str) -> Pause | None:
+        pause = self.pauses.get(method)
+        return pause if pause is not None and pause.until > self.clock() else None
+
+    def pause(self, method: str, quota: Quota) -> None:
+        """VK has stopped the method; how long for grows each time it does."""
+        self.pauses[method] = next_pause(self.pauses.get(method), quota.code, now=self.clock())
+
+    def advance(self, count: int = 1) -> None:
+        self.done += count
+        self.watcher.saw(self.user, self.run, Progress(Step.MIRROR, self.done, self.total), self.tally)
+
+    def note(self, note: Note, value: str) -> None:
+        self.notes.setdefault(note, set()).add(value)
+
+    def count_failure(self, code: str) -> None:
+        """Count a refused write; stops everything when most are refused."""
+        self.tally.failed += 1
+        self.tally.failures[code] = self.tally.failures.get(code, 0) + 1
+        if most_fail(self.tally.failed, self.tried):
+            self.fail(GuardTripped(Side.VK, code, "most writes are refused"))
+
+    def take_error(self, error: CloudError, method: str) -> bool:
+        """Deal with an error that is not about one product. True if it was such."""
+        match error:
+            case Quota():
+                self.pause(method, error)
+            case Rejected() | Unavailable() | GuardTripped():
+                self.fail(error)
+            case _:
+                return False
+        return True
+
+    async def record(
+        self,
+        links: Sequence[Link],
+        statuses: Mapping[ProductId, Status],
+        results: Sequence[ProductResult],
+    ) -> None:
+        """Keep what a chunk did. The link comes last: until it is there the plan looks again and mends the rest."""
+        if statuses:
+            await self.ledger.save_statuses(self.user, statuses, run=self.run, at=self.clock())
+        if results:
+            await self.ledger.save_results(self.run, results)
+        if links:
+            await self.ledger.save_links(self.user, self.community, links)
