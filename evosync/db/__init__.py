@@ -1,0 +1,1 @@
+"""The database: tables, revisions, queries, and the run's ledger."""

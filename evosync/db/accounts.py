@@ -1,0 +1,160 @@
+"""People: found, made, and what their roles let them do."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from evosync.db.tables import (
+    mirrors,
+    permissions,
+    role_permissions,
+    roles,
+    sync_configs,
+    user_roles,
+    users,
+)
+from evosync.domain.ids import UserId
+
+
+class UserStatus(StrEnum):
+    """`PENDING`: neither the address nor an invitation is confirmed."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+ACTIVE = UserStatus.ACTIVE.value
+
+
+class Taken(Exception):
+    """Another account has this email."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account. Its roles are `roles_of`, and nothing else."""
+
+    id: UserId
+    email: str | None
+    phone: str | None
+    name: str
+    password_hash: str | None
+    status: UserStatus
+    language: str
+    time_zone: str
+    email_confirmed_at: datetime | None
+    created_at: datetime
+
+    def __repr__(self) -> str:
+        return f"User({self.id})"
+
+
+_u = users.c
+_USER = select(
+    _u.id,
+    _u.email,
+    _u.phone,
+    _u.name,
+    _u.password_hash,
+    _u.status,
+    _u.language,
+    _u.time_zone,
+    _u.email_confirmed_at,
+    _u.created_at,
+)
+
+
+def fold_email(email: str) -> str:
+    """The form in which addresses are stored and compared."""
+    return email.strip().casefold()
+
+
+async def create_user(
+    connection: AsyncConnection,
+    *,
+    email: str | None,
+    role: str,
+    password_hash: str | None = None,
+    status: UserStatus = UserStatus.PENDING,
+    name: str = "",
+    phone: str | None = None,
+    language: str = "ru",
+    time_zone: str = "Europe/Moscow",
+    at: datetime,
+) -> UserId:
+    """Makes the account with its role, settings and mirror. Raises `Taken`, or `NoResultFound` for an unknown role."""
+    role_id = (await connection.execute(select(roles.c.id).where(roles.c.name == role))).scalar_one()
+    try:
+        made = await connection.execute(
+            insert(users)
+            .returning(_u.id)
+            .values(
+                email=None if email is None else fold_email(email),
+                phone=phone,
+                name=name,
+                password_hash=password_hash,
+                status=status.value,
+                language=language,
+                time_zone=time_zone,
+                notices={},
+                created_at=at,
+            )
+        )
+    except IntegrityError as error:
+        raise Taken("another account has this email") from error
+    user = UserId(made.scalar_one())
+    await connection.execute(insert(user_roles).values(user_id=user, role_id=role_id))
+    await connection.execute(
+        insert(sync_configs).values(user_id=user, allowed_kinds=[], store_order=[], new_groups_on=[])
+    )
+    await connection.execute(
+        insert(mirrors).values(user_id=user, wanted_reasons=[], run_with="", readings={}, pauses={}, failures=0)
+    )
+    return user
+
+
+async def find_user(connection: AsyncConnection, user: UserId) -> User | None:
+    return await _one(connection, _u.id == user)
+
+
+async def find_user_by_email(connection: AsyncConnection, email: str) -> User | None:
+    return await _one(connection, _u.email == fold_email(email))
+
+
+async def _one(connection: AsyncConnection, condition: ColumnElement[bool]) -> User | None:
+    row = (await connection.execute(_USER.where(condition))).one_or_none()
+    if row is None:
+        return None
+    number, email, phone, name, password_hash, status, *rest = row
+    return User(UserId(number), email, phone, name, password_hash, UserStatus(status), *rest)
+
+
+async def set_status(connection: AsyncConnection, user: UserId, status: UserStatus) -> None:
+    await connection.execute(update(users).where(_u.id == user).values(status=status.value))
+
+
+async def set_password(connection: AsyncConnection, user: UserId, password_hash: str) -> None:
+    await connection.execute(update(users).where(_u.id == user).values(password_hash=password_hash))
+
+
+async def roles_of(connection: AsyncConnection, user: UserId) -> frozenset[str]:
+    query = (
+        select(roles.c.name).join(user_roles, user_roles.c.role_id == roles.c.id).where(user_roles.c.user_id == user)
+    )
+    return frozenset((await connection.execute(query)).scalars())
+
+
+async def permissions_of(connection: AsyncConnection, user: UserId) -> frozenset[str]:
+    """What all roles together allow, as `users.read`."""
+    query = (
+        select(permissions.c.name)
+        .join(role_permissions, role_permissions.c.permission_id == permissions.c.id)
+        .join(user_roles, user_roles.c.role_id == role_permissions.c.role_id)
+        .where(user_roles.c.user_id == user)
+    )
+    return frozenset((await connection.execute(query)).scalars())

@@ -1,0 +1,167 @@
+"""The connection to the database, and the ways to use it: read, write, write and try again."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import pymysql.converters
+from pymysql.constants import FIELD_TYPE
+from sqlalchemy import Connection, Table, event
+from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+T = TypeVar("T")
+
+CHUNK = 500
+"""Values of one IN list."""
+
+_TRIES = 6
+_FIRST_WAIT = 0.02
+_LOCK_WAIT_SECONDS = 5.0
+_DEADLOCK, _LOCK_TIMEOUT = 1213, 1205
+_WRITING = "evosync_writing"
+
+
+def make_engine(
+    url: str, *, pool_size: int = 10, foreign_keys: bool = True, lock_wait: float = _LOCK_WAIT_SECONDS
+) -> AsyncEngine:
+    """An engine for `mysql+aiomysql://`, `mariadb+aiomysql://` or `sqlite+aiosqlite:///PATH`.
+
+    `foreign_keys` and `lock_wait` (seconds) are SQLite's; migrations change both.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(url, pool_size=pool_size, foreign_keys=foreign_keys, lock_wait=lock_wait)
+    if parsed.get_driver_name() == "pymysql":
+        parsed = parsed.set(drivername=f"{parsed.get_backend_name()}+aiomysql")
+    return create_async_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "charset": "utf8mb4",
+            "connect_timeout": 10,
+            "init_command": "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
+            "conv": _conversions(),
+        },
+    )
+
+
+def _conversions() -> dict[Any, Any]:
+    # The driver reads times by regular expression, ten times slower than this.
+    conversions: dict[Any, Any] = dict(pymysql.converters.conversions)
+    conversions[FIELD_TYPE.DATETIME] = datetime.fromisoformat
+    return conversions
+
+
+def _sqlite(url: str, *, pool_size: int, foreign_keys: bool, lock_wait: float) -> AsyncEngine:
+    engine = create_async_engine(
+        url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": lock_wait, "isolation_level": None}
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        cursor.close()
+
+    # The driver would open no transaction before a SELECT, and a read-modify-write would lose updates. A reader
+    # takes a snapshot and no lock; a writer takes the write lock at once, so that it never has to upgrade.
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get(_WRITING, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+class Database:
+    """The engine with the three ways to use it."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that changes nothing; on SQLite it neither waits for writers nor holds them up."""
+        async with self.engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits at the end of the block. Prefer `write`, which survives deadlocks."""
+        async with self.engine.connect() as plain:
+            connection = await plain.execution_options(**{_WRITING: True})
+            async with connection.begin():
+                yield connection
+
+    async def read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self.reading() as connection:
+            return await work(connection)
+
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """`work` in a transaction, begun anew after a deadlock, a lock time-out or a lost connection.
+
+        After a connection lost during the commit, `work` may be done twice.
+        """
+        for attempt in range(_TRIES):
+            try:
+                async with self.writing() as connection:
+                    return await work(connection)
+            except DBAPIError as error:
+                if attempt == _TRIES - 1 or not _worth_retrying(error):
+                    raise
+            await asyncio.sleep(_FIRST_WAIT * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+        raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def _worth_retrying(error: DBAPIError) -> bool:
+    if error.connection_invalidated:
+        return True
+    arguments: tuple[Any, ...] = getattr(error.orig, "args", ())
+    return bool(arguments) and (arguments[0] in {_DEADLOCK, _LOCK_TIMEOUT} or "database is locked" in str(arguments[0]))
+
+
+async def upsert(
+    connection: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]], *, keep: Iterable[str] = ()
+) -> None:
+    """Insert or update by primary key; all rows name the same columns, those in `keep` only inserts set.
+
+    Sorted by key, for upserts in random order deadlock each other on MariaDB.
+    """
+    key = [column.name for column in table.primary_key]
+    ordered = sorted(rows, key=lambda row: tuple(row[name] for name in key))
+    if not ordered:
+        return
+    changed = [name for name in ordered[0] if name not in key and name not in set(keep)]
+    statement: Any
+    if connection.dialect.name == "sqlite":
+        insert = sqlite.insert(table)
+        statement = insert.on_conflict_do_update(
+            index_elements=key, set_={name: insert.excluded[name] for name in changed}
+        )
+    else:
+        into = mysql.insert(table)
+        statement = into.on_duplicate_key_update({name: into.inserted[name] for name in changed})
+    # Always a list of rows: `.values([...])` would be compiled anew each time, row by row.
+    await connection.execute(statement, [dict(row) for row in ordered])
+
+
+def chunked(values: Iterable[T], size: int = CHUNK) -> Iterable[Sequence[T]]:
+    """`values` without repetitions, in pieces that fit one IN list."""
+    unique = list(dict.fromkeys(values))
+    for start in range(0, len(unique), size):
+        yield unique[start : start + size]

@@ -1,0 +1,244 @@
+"""The database as a run and the clock see it: the engine's ports `Ledger` and `Due`."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from evosync.db import connections, mirrors, runs, shop, tills
+from evosync.db import links as ties
+from evosync.db.engine import Database
+from evosync.db.links import Placing
+from evosync.db.mirrors import Defaults, Wish
+from evosync.domain.catalog import Album, Group, Item, Product, Store
+from evosync.domain.errors import Side
+from evosync.domain.ids import AlbumId, CommunityId, ItemId, ProductId, RunId, StoreId, UserId
+from evosync.domain.links import AlbumLink, Link
+from evosync.domain.mirror import (
+    KnownProduct,
+    Mirror,
+    Outcome,
+    Pause,
+    ProductResult,
+    Progress,
+    RunRecord,
+    Scope,
+    StoreReading,
+    Tally,
+    TillChanges,
+)
+from evosync.domain.status import Status
+from evosync.security.seal import Sealer
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class DbLedger:
+    """`Ledger` and `Due` on a database; every method is one transaction, tried again after a deadlock."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        sealer: Sealer,
+        defaults: Defaults | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        """`clock` stamps the heartbeat of a run's progress."""
+        self._database = database
+        self._sealer = sealer
+        self._defaults = defaults or Defaults()
+        self._clock = clock
+
+    async def mirror(self, user: UserId) -> Mirror | None:
+        async with self._database.reading() as connection:
+            return await mirrors.load(connection, user, sealer=self._sealer, defaults=self._defaults)
+
+    async def still_wanted(self, user: UserId) -> bool:
+        async with self._database.reading() as connection:
+            return await mirrors.still_wanted(connection, user)
+
+    async def known_products(self, user: UserId, store: StoreId) -> Mapping[ProductId, KnownProduct]:
+        async with self._database.reading() as connection:
+            return await tills.known_products(connection, user, store)
+
+    async def stores(self, user: UserId) -> tuple[Store, ...]:
+        async with self._database.reading() as connection:
+            return await tills.stores(connection, user)
+
+    async def groups(self, user: UserId) -> tuple[Group, ...]:
+        async with self._database.reading() as connection:
+            return await tills.groups(connection, user)
+
+    async def products(
+        self, user: UserId, *, stores: Iterable[StoreId] | None = None, ids: Iterable[ProductId] | None = None
+    ) -> tuple[Product, ...]:
+        async with self._database.reading() as connection:
+            return await tills.products(connection, user, of_stores=stores, ids=ids)
+
+    async def save_till(self, user: UserId, changes: TillChanges, *, at: datetime) -> None:
+        if changes:
+            await self._database.write(lambda connection: tills.save(connection, user, changes, at=at))
+
+    async def known_shop(
+        self, user: UserId, community: CommunityId
+    ) -> tuple[Mapping[AlbumId, bytes], Mapping[ItemId, bytes]]:
+        async with self._database.reading() as connection:
+            return await shop.known(connection, user, community)
+
+    async def cached_albums(self, user: UserId, community: CommunityId) -> tuple[Album, ...]:
+        async with self._database.reading() as connection:
+            return await shop.albums(connection, user, community)
+
+    async def cached_items(self, user: UserId, community: CommunityId, *, titles: Iterable[str]) -> tuple[Item, ...]:
+        async with self._database.reading() as connection:
+            return await shop.items_titled(connection, user, community, titles)
+
+    async def save_shop(
+        self,
+        user: UserId,
+        community: CommunityId,
+        *,
+        albums: Iterable[Album],
+        albums_gone: Iterable[AlbumId],
+        items: Iterable[Item],
+        items_gone: Iterable[ItemId],
+    ) -> None:
+        changed = [*albums], [*albums_gone], [*items], [*items_gone]
+        if not any(changed):
+            return
+        await self._database.write(
+            lambda connection: shop.save(
+                connection,
+                user,
+                community,
+                albums=changed[0],
+                albums_gone=changed[1],
+                items=changed[2],
+                items_gone=changed[3],
+            )
+        )
+
+    async def links(
+        self, user: UserId, community: CommunityId, *, ids: Iterable[ProductId] | None = None
+    ) -> Mapping[ProductId, Link]:
+        async with self._database.reading() as connection:
+            return await ties.links(connection, user, community, ids)
+
+    async def link_details(
+        self, user: UserId, community: CommunityId, ids: Iterable[ProductId]
+    ) -> Mapping[ProductId, Link]:
+        async with self._database.reading() as connection:
+            return await ties.whole(connection, user, community, ids)
+
+    async def album_links(self, user: UserId, community: CommunityId) -> tuple[AlbumLink, ...]:
+        async with self._database.reading() as connection:
+            return await ties.albums(connection, user, community)
+
+    async def intend(self, user: UserId, community: CommunityId, links: Sequence[Link]) -> None:
+        if links:
+            await self._database.write(lambda connection: ties.save(connection, user, community, links))
+
+    async def save_links(self, user: UserId, community: CommunityId, links: Sequence[Link]) -> None:
+        if links:
+            await self._database.write(lambda connection: ties.save_with_items(connection, user, community, links))
+
+    async def drop_links(self, user: UserId, community: CommunityId, products: Sequence[ProductId]) -> None:
+        if products:
+            await self._database.write(lambda connection: ties.drop(connection, user, community, products))
+
+    async def save_placed(self, user: UserId, community: CommunityId, placed: Sequence[Placing]) -> None:
+        if placed:
+            await self._database.write(lambda connection: ties.save_placed(connection, user, community, placed))
+
+    async def save_album_links(self, user: UserId, community: CommunityId, links: Sequence[AlbumLink]) -> None:
+        if links:
+            await self._database.write(lambda connection: ties.save_albums(connection, user, community, links))
+
+    async def drop_album_links(self, user: UserId, community: CommunityId, albums: Sequence[AlbumId]) -> None:
+        if albums:
+            await self._database.write(lambda connection: ties.drop_albums(connection, user, community, albums))
+
+    async def adds_since(self, user: UserId, community: CommunityId, since: datetime) -> int:
+        async with self._database.reading() as connection:
+            return await ties.adds_since(connection, user, community, since)
+
+    async def save_statuses(
+        self, user: UserId, statuses: Mapping[ProductId, Status], *, run: RunId, at: datetime
+    ) -> None:
+        if statuses:
+            await self._database.write(
+                lambda connection: tills.save_statuses(connection, user, statuses, run=run, at=at)
+            )
+
+    async def save_results(self, run: RunId, results: Sequence[ProductResult]) -> None:
+        if results:
+            await self._database.write(lambda connection: runs.save_results(connection, run, results))
+
+    async def start_run(self, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime) -> RunId:
+        async def begin(connection: AsyncConnection) -> RunId:
+            standing = await mirrors.lock(connection, user)
+            run = await runs.start(connection, user, scope=scope, reasons=reasons, at=at)
+            await mirrors.start(connection, user, standing, run=run, scope=scope, reasons=reasons, at=at)
+            return run
+
+        return await self._database.write(begin)
+
+    async def progress(self, run: RunId, progress: Progress, tally: Tally) -> None:
+        await self._database.write(lambda connection: runs.progress(connection, run, progress, tally, at=self._clock()))
+
+    async def finish_run(
+        self,
+        run: RunId,
+        *,
+        outcome: Outcome,
+        code: str,
+        tally: Tally,
+        notes: Mapping[str, tuple[str, ...]],
+        readings: Mapping[StoreId, StoreReading],
+        pauses: Mapping[str, Pause],
+        shop_read_at: datetime | None,
+        next_at: datetime | None,
+        failures: int,
+        at: datetime,
+    ) -> RunRecord:
+        async def end(connection: AsyncConnection) -> RunRecord:
+            await mirrors.finish(
+                connection,
+                run,
+                readings=readings,
+                pauses=pauses,
+                shop_read_at=shop_read_at,
+                next_at=next_at,
+                failures=failures,
+            )
+            return await runs.finish(connection, run, outcome=outcome, code=code, tally=tally, notes=notes, at=at)
+
+        return await self._database.write(end)
+
+    async def break_connection(self, user: UserId, side: Side, *, reason: str, at: datetime) -> bool:
+        return await self._database.write(
+            lambda connection: connections.break_connection(connection, user, side, reason=reason, at=at)
+        )
+
+    async def mend_connection(self, user: UserId, side: Side) -> None:
+        await self._database.write(lambda connection: connections.mend_one(connection, user, side))
+
+    async def mend_connections(self, side: Side, *, reason: str, since: datetime) -> int:
+        return await self._database.write(
+            lambda connection: connections.mend(connection, side, reason=reason, since=since)
+        )
+
+    async def due(self, now: datetime, limit: int) -> Sequence[UserId]:
+        async with self._database.reading() as connection:
+            return await mirrors.due(connection, now, limit)
+
+    async def wish(self, user: UserId) -> Wish | None:
+        """What the next run is wanted for; None if it is only its time. Ask before `start_run`, and do that much."""
+        async with self._database.reading() as connection:
+            return await mirrors.wish(connection, user)
+
+    async def want(self, user: UserId, *, scope: Scope, reason: str, at: datetime) -> None:
+        await self._database.write(lambda connection: mirrors.want(connection, user, scope=scope, reason=reason, at=at))

@@ -1,0 +1,195 @@
+"""Which product is which item, and which group which album."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from evosync.db import tills
+from evosync.db.engine import chunked, upsert
+from evosync.db.tables import album_links, item_links
+from evosync.domain.ids import AlbumId, CommunityId, ProductId, UserId
+from evosync.domain.links import AlbumLink, Link, LinkState, ReadBack, Written
+
+_l = item_links.c
+_a = album_links.c
+
+_LEAN = (
+    _l.product_id,
+    _l.marker,
+    _l.state,
+    _l.item_id,
+    _l.keeps_text,
+    _l.hidden_by_us,
+    _l.album_id,
+    _l.source,
+    _l.face,
+    _l.photo_source,
+    _l.refused,
+    _l.refusal,
+    _l.intent_at,
+    _l.looked_at,
+    _l.created_at,
+)
+_STATES = {state.value: state for state in LinkState}
+_ALL = select(*_LEAN).where(_l.user_id == bindparam("user"), _l.community_id == bindparam("community"))
+
+
+class Placing(Protocol):
+    """`Placed` of the engine's ports."""
+
+    @property
+    def product(self) -> ProductId: ...
+    @property
+    def album(self) -> AlbumId | None: ...
+
+
+async def links(
+    connection: AsyncConnection, user: UserId, community: CommunityId, ids: Iterable[ProductId] | None
+) -> dict[ProductId, Link]:
+    """Without what was written and read back."""
+    of = {"user": user, "community": community}
+    if ids is None:
+        rows = list((await connection.execute(_ALL, of)).all())
+    else:
+        rows = []
+        for chunk in chunked(ids):
+            rows.extend((await connection.execute(_ALL.where(_l.product_id.in_(chunk)), of)).all())
+    return {row[0]: _lean(row) for row in rows}
+
+
+def _lean(row: Any, written: Written | None = None, read_back: ReadBack | None = None) -> Link:
+    product, marker, state, item, keeps, hidden, album, source, face, *rest = row
+    return Link(product, marker, _STATES[state], item, keeps, hidden, album, source, face, written, read_back, *rest)
+
+
+async def whole(
+    connection: AsyncConnection, user: UserId, community: CommunityId, ids: Iterable[ProductId]
+) -> dict[ProductId, Link]:
+    found: dict[ProductId, Link] = {}
+    query = select(_l.written, _l.read_back, *_LEAN).where(_l.user_id == user, _l.community_id == community)
+    for chunk in chunked(ids):
+        for written, read_back, *row in (await connection.execute(query.where(_l.product_id.in_(chunk)))).all():
+            found[row[0]] = _lean(
+                row,
+                None if written is None else Written(**written),
+                None if read_back is None else ReadBack(**read_back),
+            )
+    return found
+
+
+async def save(connection: AsyncConnection, user: UserId, community: CommunityId, links: Sequence[Link]) -> None:
+    await upsert(connection, item_links, [_row(user, community, link) for link in links])
+
+
+async def save_with_items(
+    connection: AsyncConnection, user: UserId, community: CommunityId, links: Sequence[Link]
+) -> None:
+    await save(connection, user, community, links)
+    await tills.set_items(connection, user, {link.product: _standing_item(link) for link in links})
+
+
+def _standing_item(link: Link) -> int | None:
+    return link.item if link.state is LinkState.LIVE else None
+
+
+def _row(user: UserId, community: CommunityId, link: Link) -> dict[str, Any]:
+    return {
+        "user_id": user,
+        "community_id": community,
+        "product_id": link.product,
+        "marker": link.marker,
+        "state": link.state.value,
+        "item_id": link.item,
+        "keeps_text": link.keeps_text,
+        "hidden_by_us": link.hidden_by_us,
+        "album_id": link.album,
+        "source": link.source,
+        "face": link.face,
+        "written": None if link.written is None else asdict(link.written),
+        "read_back": None if link.read_back is None else asdict(link.read_back),
+        "photo_source": link.photo_source,
+        "refused": link.refused,
+        "refusal": link.refusal,
+        "intent_at": link.intent_at,
+        "looked_at": link.looked_at,
+        "created_at": link.created_at,
+    }
+
+
+async def drop(
+    connection: AsyncConnection, user: UserId, community: CommunityId, products: Sequence[ProductId]
+) -> None:
+    for chunk in chunked(sorted(products)):
+        await connection.execute(
+            delete(item_links).where(_l.user_id == user, _l.community_id == community, _l.product_id.in_(chunk))
+        )
+    await tills.set_items(connection, user, dict.fromkeys(products))
+
+
+async def save_placed(
+    connection: AsyncConnection, user: UserId, community: CommunityId, placed: Sequence[Placing]
+) -> None:
+    if not placed:
+        return
+    statement = (
+        update(item_links)
+        .where(
+            _l.user_id == bindparam("of_user"),
+            _l.community_id == bindparam("of_community"),
+            _l.product_id == bindparam("of_product"),
+        )
+        .values(album_id=bindparam("album"))
+    )
+    await connection.execute(
+        statement,
+        [
+            {"of_user": user, "of_community": community, "of_product": one.product, "album": one.album}
+            for one in sorted(placed, key=lambda one: one.product)
+        ],
+    )
+
+
+async def adds_since(connection: AsyncConnection, user: UserId, community: CommunityId, since: datetime) -> int:
+    query = select(func.count()).where(_l.user_id == user, _l.community_id == community, _l.created_at >= since)
+    return int(await connection.scalar(query) or 0)
+
+
+async def albums(connection: AsyncConnection, user: UserId, community: CommunityId) -> tuple[AlbumLink, ...]:
+    query = (
+        select(_a.store_id, _a.group_id, _a.album_id, _a.title, _a.read_back, _a.adopted)
+        .where(_a.user_id == user, _a.community_id == community)
+        .order_by(_a.store_id, _a.group_id)
+    )
+    return tuple(AlbumLink(*row) for row in (await connection.execute(query)).all())
+
+
+async def save_albums(
+    connection: AsyncConnection, user: UserId, community: CommunityId, links: Sequence[AlbumLink]
+) -> None:
+    rows = [
+        {
+            "user_id": user,
+            "community_id": community,
+            "store_id": link.store,
+            "group_id": link.group,
+            "album_id": link.album,
+            "title": link.title,
+            "read_back": link.read_back,
+            "adopted": link.adopted,
+        }
+        for link in links
+    ]
+    await upsert(connection, album_links, rows)
+
+
+async def drop_albums(
+    connection: AsyncConnection, user: UserId, community: CommunityId, gone: Sequence[AlbumId]
+) -> None:
+    for chunk in chunked(sorted(gone)):
+        await connection.execute(
+            delete(album_links).where(_a.user_id == user, _a.community_id == community, _a.album_id.in_(chunk))
+        )

@@ -1,0 +1,311 @@
+"""When a mirror is due, and what a run starts from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, FromClause, RowMapping, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from evosync.db import choices, connections
+from evosync.db.accounts import ACTIVE
+from evosync.db.tables import evotor_connections, mirrors, sync_configs, sync_runs, users, vk_connections
+from evosync.domain.connection import EvotorConnection, Health, Token, VkConnection
+from evosync.domain.ids import CommunityId, RunId, StoreId, UserId
+from evosync.domain.mirror import Mirror, Pause, Scope, StoreReading, StoreState
+from evosync.domain.policy import Policy
+from evosync.security.seal import Sealed, Sealer
+
+SILENCE = timedelta(seconds=15)
+"""A run whose heart has not beaten for so long has lost its worker."""
+
+MOST_REASONS = 100
+"""Beyond these a wish no longer says what to look at, but to look at all that changed."""
+
+_WIDTH = {Scope.HINT: 0, Scope.DELTA: 1, Scope.FULL: 2}
+
+_m = mirrors.c
+_u = users.c
+_s = sync_configs.c
+_e = evotor_connections.c
+_v = vk_connections.c
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the operator set for owners who set nothing."""
+
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a mirror is wanted for; a run that was cut down with its worker is wished for again."""
+
+    scope: Scope
+    reasons: tuple[str, ...]
+
+    def with_(self, scope: Scope, reasons: Sequence[str]) -> "Wish":
+        """The wider scope, all reasons once, in order."""
+        merged = tuple(dict.fromkeys((*self.reasons, *reasons)))
+        wider = max(self.scope, scope, key=_WIDTH.__getitem__)
+        if len(merged) > MOST_REASONS:
+            return Wish(max(wider, Scope.DELTA, key=_WIDTH.__getitem__), merged[:MOST_REASONS])
+        return Wish(wider, merged)
+
+    def within(self, scope: Scope, reasons: Sequence[str]) -> bool:
+        """Whether a run of this scope does all that is wished. A hint only looks at what its reasons name."""
+        if _WIDTH[scope] < _WIDTH[self.scope]:
+            return False
+        return scope is not Scope.HINT or set(self.reasons) <= set(reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A wish and when it is to be met; `at` is None for what a dead run left."""
+
+    at: datetime | None
+    wish: Wish | None
+
+
+async def load(connection: AsyncConnection, user: UserId, *, sealer: Sealer, defaults: Defaults) -> Mirror | None:
+    query = (
+        select(users.c.id, sync_configs, mirrors, evotor_connections, vk_connections)
+        .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+        .select_from(_everything())
+        .where(_u.id == user, _u.status == ACTIVE)
+    )
+    row = (await connection.execute(query)).mappings().one_or_none()
+    if row is None:
+        return None
+    return Mirror(
+        user=user,
+        evotor=_evotor(row, user, sealer),
+        vk=_vk(row, user, sealer),
+        choice=choices.read_choice(row, await choices.switches(connection, user)),
+        policy=choices.read_policy(row, defaults.policy),
+        started_at=row[_s.started_at],
+        paused_at=row[_s.paused_at],
+        readings={StoreId(store): _reading(value) for store, value in row[_m.readings].items()},
+        pauses={method: _pause(value) for method, value in row[_m.pauses].items()},
+        shop_read_at=row[_m.shop_read_at],
+        failures=row[_m.failures],
+        interval=timedelta(seconds=row[_s.interval_seconds]) if row[_s.interval_seconds] else None,
+    )
+
+
+def _everything() -> FromClause:
+    return (
+        users.join(sync_configs, _s.user_id == _u.id)
+        .join(mirrors, _m.user_id == _u.id)
+        .outerjoin(evotor_connections, _e.user_id == _u.id)
+        .outerjoin(vk_connections, _v.user_id == _u.id)
+    )
+
+
+def _evotor(row: RowMapping, user: UserId, sealer: Sealer) -> EvotorConnection | None:
+    if row[_e.sealed] is None:
+        return None
+    opened = connections.unseal(sealer, Sealed(row[_e.key_id], row[_e.sealed]), about=connections.about_evotor(user))
+    till_user = row[_e.till_user] or ""
+    if opened is None:
+        return EvotorConnection(Token("", row[_e.fingerprint]), Health.BROKEN, connections.UNREADABLE, till_user)
+    return EvotorConnection(opened, Health(row[_e.health]), row[_e.reason], till_user)
+
+
+def _vk(row: RowMapping, user: UserId, sealer: Sealer) -> VkConnection | None:
+    if row[_v.sealed] is None:
+        return None
+    opened = connections.unseal(sealer, Sealed(row[_v.key_id], row[_v.sealed]), about=connections.about_vk(user))
+    return VkConnection(
+        token=opened or Token("", row[_v.fingerprint]),
+        community=CommunityId(row[_v.group_id]),
+        health=Health(row[_v.health]) if opened else Health.BROKEN,
+        reason=row[_v.reason] if opened else connections.UNREADABLE,
+        name=row[_v.community_name],
+        expires_at=row[_v.expires_at],
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(UTC).isoformat()
+
+
+def _reading(value: Mapping[str, str | None]) -> StoreReading:
+    return StoreReading(
+        state=StoreState(value["state"] or ""),
+        code=value["code"] or "",
+        full_at=_time(value["full_at"]),
+        delta_at=_time(value["delta_at"]),
+        retry_at=_time(value["retry_at"]),
+        held_digest=value["held_digest"] or "",
+        held_at=_time(value["held_at"]),
+    )
+
+
+def _reading_to_json(reading: StoreReading) -> dict[str, str | None]:
+    return {
+        "state": reading.state.value,
+        "code": reading.code,
+        "full_at": _text(reading.full_at),
+        "delta_at": _text(reading.delta_at),
+        "retry_at": _text(reading.retry_at),
+        "held_digest": reading.held_digest,
+        "held_at": _text(reading.held_at),
+    }
+
+
+def _pause(value: Mapping[str, Any]) -> Pause:
+    return Pause(until=datetime.fromisoformat(value["until"]), code=value["code"], step=value["step"])
+
+
+def _pause_to_json(pause: Pause) -> dict[str, str | int | None]:
+    return {"until": _text(pause.until), "code": pause.code, "step": pause.step}
+
+
+async def run_with(connection: AsyncConnection, user: UserId) -> str:
+    """What a run depends on: which connections there are. A new token is a new connection, bad health is not."""
+    query = (
+        select(_e.connected_at, _e.health, _v.connected_at, _v.health, _v.group_id)
+        .select_from(_everything())
+        .where(_u.id == user)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return "" if row is None else _with(row)
+
+
+def _with(row: Sequence[Any]) -> str:
+    evotor_at, evotor_health, vk_at, vk_health, community = row
+    parked = "".join("p" if health == Health.PARKED else "-" for health in (evotor_health, vk_health))
+    return f"{_text(evotor_at)} {_text(vk_at)} {community} {parked}"
+
+
+async def still_wanted(connection: AsyncConnection, user: UserId) -> bool:
+    query = (
+        select(_m.run_id, _m.run_with, _e.connected_at, _e.health, _v.connected_at, _v.health, _v.group_id)
+        .select_from(_everything())
+        .where(_u.id == user, _u.status == ACTIVE, _s.paused_at.is_(None))
+    )
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return False
+    run, started_with, *now = row
+    return run is None or started_with == _with(now)
+
+
+async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[UserId]:
+    """Wished for, then left by a worker that died, then by the clock; the longest overdue first."""
+    allowed = (_u.status == ACTIVE, _s.paused_at.is_(None))
+    base = select(_m.user_id).join(users, _u.id == _m.user_id).join(sync_configs, _s.user_id == _m.user_id)
+    kinds = (
+        base.where(_m.wanted_at <= now, *allowed).order_by(_m.wanted_at),
+        base.join(sync_runs, sync_runs.c.id == _m.run_id)
+        .where(sync_runs.c.heartbeat_at <= now - SILENCE, *allowed)
+        .order_by(sync_runs.c.heartbeat_at),
+        base.where(_m.next_at <= now, *allowed).order_by(_m.next_at),
+    )
+    found: dict[UserId, None] = {}
+    for kind in kinds:
+        if len(found) < limit:
+            found.update(dict.fromkeys((await connection.execute(kind.limit(limit))).scalars()))
+    return list(found)[:limit]
+
+
+async def wish(connection: AsyncConnection, user: UserId) -> Wish | None:
+    """Raises `NoResultFound` if there is no such user."""
+    return (await _standing(connection, user, lock=False)).wish
+
+
+async def lock(connection: AsyncConnection, user: UserId) -> Standing:
+    """What a run that starts now finds. Raises `NoResultFound` if there is no such user."""
+    return await _standing(connection, user, lock=True)
+
+
+async def _standing(connection: AsyncConnection, user: UserId, *, lock: bool) -> Standing:
+    query = select(_m.wanted_at, _m.wanted_scope, _m.wanted_reasons, _m.run_id).where(_m.user_id == user)
+    if lock:
+        query = query.with_for_update()
+    at, scope, reasons, run = (await connection.execute(query)).one()
+    wished = Wish(Scope(scope), tuple(reasons)) if scope else None
+    if run is not None:  # a run is going on, or its worker died
+        left = select(sync_runs.c.scope, sync_runs.c.reasons).where(sync_runs.c.id == run)
+        for old_scope, old_reasons in (await connection.execute(left)).all():
+            wished = (wished or Wish(Scope(old_scope), ())).with_(Scope(old_scope), old_reasons)
+    return Standing(at, wished)
+
+
+async def want(connection: AsyncConnection, user: UserId, *, scope: Scope, reason: str, at: datetime) -> None:
+    """Raises `NoResultFound` if there is no such user."""
+    query = select(_m.wanted_at, _m.wanted_scope, _m.wanted_reasons, _m.started_at).where(_m.user_id == user)
+    wanted_at, wanted_scope, reasons, started_at = (await connection.execute(query.with_for_update())).one()
+    wished = Wish(Scope(wanted_scope or scope), tuple(reasons)).with_(scope, [reason])
+    if started_at is not None and at <= started_at:
+        # The change was made before that run started, and was committed after it: the run may not have seen it.
+        at = started_at + timedelta(microseconds=1)
+    await connection.execute(
+        update(mirrors)
+        .where(_m.user_id == user)
+        .values(
+            wanted_at=min(wanted_at, at) if wanted_at is not None else at,
+            wanted_scope=wished.scope.value,
+            wanted_reasons=list(wished.reasons),
+        )
+    )
+
+
+async def start(
+    connection: AsyncConnection,
+    user: UserId,
+    standing: Standing,
+    *,
+    run: RunId,
+    scope: Scope,
+    reasons: Sequence[str],
+    at: datetime,
+) -> None:
+    """The run takes over what is wished for, as far as it does it. Until it ends, or dies, it is not due again."""
+    wished, newer = standing.wish, standing.at is not None and standing.at > at
+    if wished is not None and (newer or not wished.within(scope, reasons)):
+        left: dict[str, Any] = {
+            "wanted_at": standing.at or at,
+            "wanted_scope": wished.scope.value,
+            "wanted_reasons": list(wished.reasons),
+        }
+    else:
+        left = {"wanted_at": None, "wanted_scope": None, "wanted_reasons": []}
+    await connection.execute(
+        update(mirrors)
+        .where(_m.user_id == user)
+        .values(started_at=at, next_at=None, run_id=run, run_with=await run_with(connection, user), **left)
+    )
+
+
+async def finish(
+    connection: AsyncConnection,
+    run: RunId,
+    *,
+    readings: Mapping[StoreId, StoreReading],
+    pauses: Mapping[str, Pause],
+    shop_read_at: datetime | None,
+    next_at: datetime | None,
+    failures: int,
+) -> None:
+    """Leaves alone the mirror of a run that was given up for dead and followed by another."""
+    await connection.execute(
+        update(mirrors)
+        .where(_m.run_id == run)
+        .values(
+            run_id=None,
+            last_run_id=run,
+            next_at=next_at,
+            readings={store: _reading_to_json(reading) for store, reading in readings.items()},
+            pauses={method: _pause_to_json(pause) for method, pause in pauses.items()},
+            shop_read_at=shop_read_at,
+            failures=failures,
+        )
+    )

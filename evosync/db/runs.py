@@ -1,0 +1,119 @@
+"""The record of runs: started, moving, ended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from evosync.db.tables import run_items, sync_runs
+from evosync.domain.ids import RunId, UserId
+from evosync.domain.mirror import Outcome, ProductResult, Progress, RunRecord, Scope, Tally
+
+_r = sync_runs.c
+
+LOST = "lost"
+"""Code of a run that ended with its worker."""
+
+
+async def start(
+    connection: AsyncConnection, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime
+) -> RunId:
+    """Runs of this user that never ended are closed: their worker died."""
+    await connection.execute(
+        update(sync_runs)
+        .where(_r.user_id == user, _r.finished_at.is_(None))
+        .values(finished_at=at, outcome=Outcome.CUT.value, code=LOST)
+    )
+    made = await connection.execute(
+        insert(sync_runs)
+        .returning(_r.id)
+        .values(
+            user_id=user,
+            scope=scope.value,
+            reasons=list(reasons),
+            started_at=at,
+            code="",
+            done=0,
+            total=0,
+            counts=asdict(Tally()),
+            notes={},
+            heartbeat_at=at,
+        )
+    )
+    return RunId(made.scalar_one())
+
+
+async def progress(connection: AsyncConnection, run: RunId, progress: Progress, tally: Tally, *, at: datetime) -> None:
+    await connection.execute(
+        update(sync_runs)
+        .where(_r.id == run, _r.finished_at.is_(None))
+        .values(
+            step=progress.step.value, done=progress.done, total=progress.total, counts=asdict(tally), heartbeat_at=at
+        )
+    )
+
+
+async def finish(
+    connection: AsyncConnection,
+    run: RunId,
+    *,
+    outcome: Outcome,
+    code: str,
+    tally: Tally,
+    notes: Mapping[str, Sequence[str]],
+    at: datetime,
+) -> RunRecord:
+    await connection.execute(
+        update(sync_runs)
+        .where(_r.id == run)
+        .values(
+            outcome=outcome.value,
+            code=code,
+            counts=asdict(tally),
+            notes={name: list(values) for name, values in notes.items()},
+            finished_at=at,
+            heartbeat_at=at,
+        )
+    )
+    return record((await connection.execute(select(sync_runs).where(_r.id == run))).mappings().one())
+
+
+def record(row: RowMapping) -> RunRecord:
+    return RunRecord(
+        id=RunId(row[_r.id]),
+        user=UserId(row[_r.user_id]),
+        reasons=tuple(row[_r.reasons]),
+        scope=Scope(row[_r.scope]),
+        started_at=row[_r.started_at],
+        finished_at=row[_r.finished_at],
+        outcome=None if row[_r.outcome] is None else Outcome(row[_r.outcome]),
+        code=row[_r.code],
+        tally=Tally(**row[_r.counts]),
+        notes={name: tuple(values) for name, values in row[_r.notes].items()},
+    )
+
+
+async def latest(connection: AsyncConnection, user: UserId, limit: int) -> list[RunRecord]:
+    """Newest first."""
+    query = select(sync_runs).where(_r.user_id == user).order_by(_r.started_at.desc(), _r.id.desc()).limit(limit)
+    return [record(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def save_results(connection: AsyncConnection, run: RunId, results: Sequence[ProductResult]) -> None:
+    if not results:
+        return
+    rows: list[dict[str, Any]] = [
+        {
+            "run_id": run,
+            "product_id": one.product,
+            "result": one.result.value,
+            "why": one.why,
+            "code": one.code,
+            "fields": {name: list(pair) for name, pair in one.fields.items()},
+        }
+        for one in results
+    ]
+    await connection.execute(insert(run_items), rows)

@@ -1,0 +1,34 @@
+"""All tables, one module per aggregate."""
+
+from evosync.db.tables.choices import sync_configs, sync_filters
+from evosync.db.tables.connections import evotor_connections, vk_connections
+from evosync.db.tables.links import album_links, item_links
+from evosync.db.tables.mirrors import mirrors
+from evosync.db.tables.runs import run_items, sync_runs
+from evosync.db.tables.schema import metadata
+from evosync.db.tables.shop import vk_cached_albums, vk_cached_products
+from evosync.db.tables.till import cached_groups, cached_products, cached_stores
+from evosync.db.tables.users import permissions, role_permissions, roles, user_roles, users
+
+__all__ = [
+    "album_links",
+    "cached_groups",
+    "cached_products",
+    "cached_stores",
+    "evotor_connections",
+    "item_links",
+    "metadata",
+    "mirrors",
+    "permissions",
+    "role_permissions",
+    "roles",
+    "run_items",
+    "sync_configs",
+    "sync_filters",
+    "sync_runs",
+    "user_roles",
+    "users",
+    "vk_cached_albums",
+    "vk_cached_products",
+    "vk_connections",
+]

@@ -1,0 +1,199 @@
+"""What the till last said: read and written."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from evosync.db.engine import chunked, upsert
+from evosync.db.tables import cached_groups, cached_products, cached_stores
+from evosync.domain.catalog import Group, Product, Store
+from evosync.domain.ids import ProductId, StoreId, UserId
+from evosync.domain.mirror import KnownProduct, TillChanges
+from evosync.domain.status import Status
+from evosync.domain.texts import fold
+
+_p = cached_products.c
+
+_KNOWN = select(_p.product_id, _p.digest, _p.status_digest, _p.gone_at.is_not(None)).where(
+    _p.user_id == bindparam("user"), _p.store_id == bindparam("store")
+)
+
+_PRODUCT = (
+    _p.product_id,
+    _p.store_id,
+    _p.name,
+    _p.group_id,
+    _p.kopecks,
+    _p.quantity,
+    _p.unit,
+    _p.kind,
+    _p.sellable,
+    _p.description,
+    _p.code,
+    _p.article,
+    _p.updated_at,
+    _p.digest,
+)
+
+
+async def known_products(connection: AsyncConnection, user: UserId, store: StoreId) -> dict[ProductId, KnownProduct]:
+    rows = (await connection.execute(_KNOWN, {"user": user, "store": store})).all()
+    return {product: KnownProduct(digest, status or b"", bool(gone)) for product, digest, status, gone in rows}
+
+
+async def stores(connection: AsyncConnection, user: UserId) -> tuple[Store, ...]:
+    """In the till's order."""
+    s = cached_stores.c
+    query = select(s.store_id, s.name, s.address, s.till_user).where(s.user_id == user).order_by(s.position, s.store_id)
+    return tuple(Store(*row) for row in (await connection.execute(query)).all())
+
+
+async def groups(connection: AsyncConnection, user: UserId) -> tuple[Group, ...]:
+    g = cached_groups.c
+    query = select(g.group_id, g.store_id, g.name, g.parent_id, g.holds_modifications).where(g.user_id == user)
+    return tuple(Group(*row) for row in (await connection.execute(query)).all())
+
+
+async def products(
+    connection: AsyncConnection, user: UserId, *, of_stores: Iterable[StoreId] | None, ids: Iterable[ProductId] | None
+) -> tuple[Product, ...]:
+    query = select(*_PRODUCT).where(_p.user_id == user, _p.gone_at.is_(None))
+    if of_stores is not None:
+        query = query.where(_p.store_id.in_(list(of_stores)))
+    found: list[Product] = []
+    for chunk in [None] if ids is None else chunked(ids):
+        part = query if chunk is None else query.where(_p.product_id.in_(chunk))
+        found.extend(map(_product, (await connection.execute(part)).all()))
+    return tuple(found)
+
+
+def _product(row: Any) -> Product:
+    product, store, name, group, kopecks, quantity, *rest = row
+    return Product(product, store, name, group, kopecks, Decimal(quantity) if quantity is not None else None, *rest)
+
+
+async def save(connection: AsyncConnection, user: UserId, changes: TillChanges, *, at: datetime) -> None:
+    await _save_stores(connection, user, changes)
+    await _save_groups(connection, user, changes)
+    await upsert(connection, cached_products, [_product_row(user, product, at) for product in changes.products])
+    if changes.products_gone:
+        statement = (
+            update(cached_products)
+            .where(
+                _p.user_id == bindparam("of_user"),
+                _p.store_id == bindparam("of_store"),
+                _p.product_id == bindparam("of_product"),
+            )
+            .values(gone_at=bindparam("at"))
+        )
+        rows = [
+            {"of_user": user, "of_store": store, "of_product": product, "at": at}
+            for store, product in sorted(changes.products_gone)
+        ]
+        await connection.execute(statement, rows)
+
+
+async def _save_stores(connection: AsyncConnection, user: UserId, changes: TillChanges) -> None:
+    if changes.stores_gone:
+        s = cached_stores.c
+        await connection.execute(delete(cached_stores).where(s.user_id == user, s.store_id.in_(changes.stores_gone)))
+    if changes.stores:
+        last = select(func.coalesce(func.max(cached_stores.c.position), -1)).where(cached_stores.c.user_id == user)
+        free = (await connection.scalar(last) or 0) + 1
+        rows = [
+            {
+                "user_id": user,
+                "store_id": store.id,
+                "name": store.name,
+                "address": store.address,
+                "till_user": store.till_user,
+                "position": position,
+            }
+            for position, store in enumerate(changes.stores, free)
+        ]
+        await upsert(connection, cached_stores, rows, keep=["position"])
+
+
+async def _save_groups(connection: AsyncConnection, user: UserId, changes: TillChanges) -> None:
+    g = cached_groups.c
+    for store, group in sorted(changes.groups_gone):
+        await connection.execute(
+            delete(cached_groups).where(g.user_id == user, g.store_id == store, g.group_id == group)
+        )
+    rows = [
+        {
+            "user_id": user,
+            "store_id": group.store,
+            "group_id": group.id,
+            "parent_id": group.parent,
+            "name": group.name,
+            "holds_modifications": group.holds_modifications,
+        }
+        for group in changes.groups
+    ]
+    await upsert(connection, cached_groups, rows)
+
+
+def _product_row(user: UserId, product: Product, at: datetime) -> dict[str, Any]:
+    return {
+        "user_id": user,
+        "store_id": product.store,
+        "product_id": product.id,
+        "group_id": product.group,
+        "name": product.name,
+        "name_folded": fold(product.name),
+        "kopecks": product.kopecks,
+        "quantity": None if product.quantity is None else str(product.quantity),
+        "unit": product.unit,
+        "kind": product.kind,
+        "sellable": product.sellable,
+        "description": product.description,
+        "code": product.code,
+        "article": product.article,
+        "updated_at": product.updated_at,
+        "digest": product.digest,
+        "seen_at": at,
+        "gone_at": None,
+    }
+
+
+async def save_statuses(
+    connection: AsyncConnection, user: UserId, statuses: Mapping[ProductId, Status], *, run: int, at: datetime
+) -> None:
+    """A status is a product's in all stores. Most products share few statuses, so each is written in one go."""
+    alike: dict[bytes, list[ProductId]] = {}
+    for product, status in statuses.items():
+        alike.setdefault(status.digest, []).append(product)
+    for digest, members in sorted(alike.items()):
+        status = statuses[members[0]]
+        for chunk in chunked(sorted(members)):
+            await connection.execute(
+                update(cached_products)
+                .where(_p.user_id == user, _p.product_id.in_(chunk))
+                .values(
+                    status=status.standing.value,
+                    status_values=dict(status.values),
+                    status_digest=digest,
+                    status_at=at,
+                    status_run_id=run,
+                )
+            )
+
+
+async def set_items(connection: AsyncConnection, user: UserId, items: Mapping[ProductId, int | None]) -> None:
+    """Which VK item each of these products is; rows that say so already stay untouched."""
+    if not items:
+        return
+    differs: ColumnElement[bool] = func.coalesce(_p.vk_product_id, 0) != func.coalesce(bindparam("item"), 0)
+    statement = (
+        update(cached_products)
+        .where(and_(_p.user_id == bindparam("of_user"), _p.product_id == bindparam("of_product"), differs))
+        .values(vk_product_id=bindparam("item"))
+    )
+    await connection.execute(
+        statement, [{"of_user": user, "of_product": product, "item": item} for product, item in sorted(items.items())]
+    )

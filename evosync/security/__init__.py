@@ -1,0 +1,1 @@
+"""Secrets: tokens sealed at rest, passwords."""
