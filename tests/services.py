@@ -58,14 +58,14 @@ class Server:
     def start(self) -> None:
         report = self._folder / "server.log"
         with report.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: PLW1509 - the hook only calls prctl, loaded before the fork
+            self._process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),
+                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - it only calls prctl, loaded before the fork
             )
         until = time.monotonic() + STARTED_WITHIN
         while not self._answers():
