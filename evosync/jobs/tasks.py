@@ -1,0 +1,54 @@
+"""What arq runs: milliseconds each. A mirror run is never a job, or a change made meanwhile would be lost."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from evosync.domain.ids import UserId
+from evosync.queue import Queue
+from evosync.sync.mailbox import Message
+from evosync.sync.ports import Clock, Due
+from evosync.sync.supervisor import Supervisor
+
+CONTEXT = "evosync"
+
+Wanted = Callable[[UserId], Awaitable[Message | None]]
+"""What the database says is wanted of a user now; None if nothing is, or if he is not to be mirrored.
+
+A user whose time has come, without anybody having asked, is a message with the reason `mailbox.ROUTINE`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the jobs work with. `batch`: how many users one tick nudges at most; the next takes the others."""
+
+    supervisor: Supervisor
+    queue: Queue
+    due: Due
+    wanted: Wanted
+    clock: Clock
+    batch: int = 500
+
+
+async def deliver(ctx: dict[Any, Any], user: int) -> None:
+    """Hand what is wanted of the user to his actor in this process.
+
+    His run may be going on in another one: then the lease turns this one away, and the other,
+    when it ends, finds in the database what came meanwhile.
+    """
+    context = _context(ctx)
+    message = await context.wanted(UserId(user))
+    if message is not None:
+        context.supervisor.tell(UserId(user), message)
+
+
+async def tick(ctx: dict[Any, Any]) -> int:
+    """Who is due? Nudge each; returns how many. Those whose nudge is on its way are nudged once."""
+    context = _context(ctx)
+    users = await context.due.due(context.clock(), context.batch)
+    return sum([await context.queue.nudge(user) for user in users])
+
+
+def _context(ctx: dict[Any, Any]) -> Context:
+    return cast("Context", ctx[CONTEXT])

@@ -1,0 +1,151 @@
+"""The arq worker in our event loop: survives a Redis that goes away, stops without dropping what it has in hand."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC
+
+import orjson
+from arq.connections import ArqRedis
+from arq.cron import CronJob, cron
+from arq.worker import Worker, func
+from redis.exceptions import RedisError
+
+from evosync.jobs import tasks
+from evosync.queue import DELIVER, Queue, close_redis, serialize
+
+log = logging.getLogger(__name__)
+
+JOB_SECONDS = 10
+"""A job that takes longer is broken. A killed worker's jobs come back after this and ten seconds more."""
+
+TICK_SECONDS = frozenset(range(0, 60, 10))
+
+
+def cron_jobs() -> list[CronJob]:
+    """One tick every ten seconds, by whichever worker is first."""
+    return [cron(tasks.tick, name="tick", second=set(TICK_SECONDS), microsecond=0, unique=True, keep_result=30)]
+
+
+def build(redis: ArqRedis, context: tasks.Context, *, burst: bool = False) -> Worker:
+    """A worker on a pool of its own, for it closes the pool. Must be called inside the running loop."""
+    return Worker(
+        functions=[func(tasks.deliver, name=DELIVER, keep_result=0, max_tries=1)],
+        cron_jobs=cron_jobs(),
+        redis_pool=redis,
+        ctx={tasks.CONTEXT: context},
+        burst=burst,
+        handle_signals=False,
+        max_jobs=100,
+        job_timeout=JOB_SECONDS,
+        keep_result=0,  # a kept result would block its id (also where a job failed)
+        poll_delay=0.1,
+        max_tries=1,
+        health_check_interval=15,
+        job_serializer=serialize,
+        job_deserializer=orjson.loads,
+        timezone=UTC,
+        log_results=False,
+    )
+
+
+class Jobs:
+    """Keeps a worker going until `stop`.
+
+    `alone`: no other worker uses this Redis, so what is marked as in progress at the start is stale.
+    `first_wait`, `longest_wait`: seconds between tries to reach Redis again.
+    """
+
+    def __init__(
+        self,
+        open_redis: Callable[[], ArqRedis],
+        context: tasks.Context,
+        *,
+        alone: bool = False,
+        first_wait: float = 0.2,
+        longest_wait: float = 5.0,
+    ) -> None:
+        self._open = open_redis
+        self._context = context
+        self._alone = alone
+        self._first_wait = first_wait
+        self._longest_wait = longest_wait
+        self._stopping = asyncio.Event()
+        self._worker: Worker | None = None
+
+    async def run(self) -> None:
+        """Until stopped. A worker that breaks is replaced by a fresh one on a fresh pool."""
+        wait = self._first_wait
+        while not self._stopping.is_set():
+            begun = asyncio.get_running_loop().time()
+            try:
+                await self._work()
+            except (RedisError, OSError) as error:
+                log.warning("worker lost redis", extra={"error": type(error).__name__})
+            except Exception:  # a worker that ends for good would stop every mirror
+                log.exception("worker broke")
+            else:
+                return
+            if asyncio.get_running_loop().time() - begun > self._longest_wait:
+                wait = self._first_wait
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait)
+            wait = min(wait * 2, self._longest_wait)
+
+    def stop(self) -> None:
+        """Take no more jobs; `run` returns once those in hand are done."""
+        self._stopping.set()
+        if self._worker is not None:
+            self._worker.allow_pick_jobs = False
+
+    async def _work(self) -> None:
+        redis = self._open()
+        try:
+            if self._alone:
+                await Queue(redis).forget_in_progress()
+            self._worker = worker = build(redis, self._context)
+            await self._until_stopped(worker)
+        finally:
+            self._worker = None
+            await close_redis(redis)
+
+    async def _until_stopped(self, worker: Worker) -> None:
+        main = asyncio.create_task(worker.main(), name="worker")
+        stopped = asyncio.create_task(self._stopping.wait(), name="worker-stop")
+        try:
+            await asyncio.wait([main, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if not main.done() and worker.tasks:
+                await asyncio.wait(list(worker.tasks.values()), timeout=JOB_SECONDS)
+        finally:
+            stopped.cancel()
+            main.cancel()
+            await self._wind_up(worker, main)
+        if not main.cancelled():
+            main.result()
+
+    async def _wind_up(self, worker: Worker, main: "asyncio.Task[None]") -> None:
+        """Nothing of the worker is left running, and its health record says so."""
+        jobs = list(worker.tasks.values())
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(main, *jobs, return_exceptions=True)
+        worker.tasks.clear()
+        with suppress(RedisError, OSError):
+            await worker.close()
+
+
+@asynccontextmanager
+async def working(jobs: Jobs) -> AsyncIterator[None]:
+    """For the application's cleanup contexts: jobs run inside, and are finished on the way out."""
+    task = asyncio.create_task(jobs.run(), name="jobs")
+    try:
+        yield
+    finally:
+        jobs.stop()
+        await task
+
+
+async def check(queue: Queue) -> bool:
+    """Whether a worker is alive, by arq's own health record. Raises `RedisError` or `OSError` without Redis."""
+    return await queue.health() is not None

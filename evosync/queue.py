@@ -1,0 +1,90 @@
+"""The one road to the queue: `nudge`, and the pools that both of its ends use."""  # noqa: A005 - imported whole, never by bare name
+
+import asyncio
+import logging
+from typing import Any, cast
+
+import orjson
+from arq.connections import ArqRedis
+from arq.constants import default_queue_name, health_check_key_suffix, in_progress_key_prefix
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as BrokenConnection
+from redis.exceptions import RedisError
+
+from evosync.domain.ids import UserId
+
+log = logging.getLogger(__name__)
+
+DELIVER = "deliver"
+"""The job that hands a nudge to the user's actor."""
+
+HEALTH_KEY = default_queue_name + health_check_key_suffix
+
+
+def open_redis(url: str, *, connections: int = 20) -> ArqRedis:
+    """A pool for the queue, leases, paces and sessions. Connects when first used.
+
+    Jobs travel as JSON (arq would pickle them). Callers wait for a free connection, and no command
+    waits longer than 5 s for an answer: a subscriber asks with a shorter time-out, again and again.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=10,
+        socket_timeout=5,
+        socket_connect_timeout=5,
+        health_check_interval=30,
+        # a connection that went stale while it was idle is replaced once, unseen
+        retry=Retry(NoBackoff(), 1, supported_errors=(BrokenConnection,)),
+        retry_on_error=[BrokenConnection],
+    )
+    return ArqRedis(pool, job_serializer=serialize, job_deserializer=orjson.loads)
+
+
+def serialize(job: dict[str, Any]) -> bytes:
+    """For both ends of the queue; exceptions and the like become their text."""
+    return orjson.dumps(job, default=repr)
+
+
+async def close_redis(redis: ArqRedis) -> None:
+    """Close the pool too: one that was handed in is not closed with its client."""
+    await redis.aclose(close_connection_pool=True)
+
+
+class Queue:
+    """What everybody else sees of arq."""
+
+    def __init__(self, redis: ArqRedis) -> None:
+        self._redis = redis
+
+    async def nudge(self, user: UserId) -> bool:
+        """Look at this user again, soon. What is wanted of him stands in the database already (committed!).
+
+        False if the same nudge is on its way, or the queue is out of reach: then the next tick finds him.
+        """
+        try:
+            job = await self._redis.enqueue_job(DELIVER, user, _job_id=f"nudge:{user}", _expires=60)
+        except (RedisError, OSError) as error:
+            log.warning("nudge lost", extra={"user": user, "error": type(error).__name__})
+            return False
+        return job is not None
+
+    async def depth(self) -> int:
+        """How many jobs wait, for the metrics."""
+        return int(await cast("Any", self._redis.zcard(default_queue_name)))
+
+    async def forget_in_progress(self) -> None:
+        """Free jobs that a killed worker had in hand; only where no other worker can have any.
+
+        Otherwise they come back by themselves once their time-out has passed.
+        """
+        async for key in self._redis.scan_iter(match=f"{in_progress_key_prefix}*", count=500):
+            await self._redis.delete(key)
+
+    async def health(self) -> str | None:
+        """What a worker last said of itself, at most a quarter of a minute ago; None if none works."""
+        async with asyncio.timeout(10):
+            said = await self._redis.get(HEALTH_KEY)
+        return None if said is None else bytes(said).decode()

@@ -1,0 +1,84 @@
+"""What waits to be done for one user: at most one message, into which later ones merge."""
+
+import asyncio
+from dataclasses import dataclass
+
+from evosync.domain.ids import ProductId, StoreId
+from evosync.domain.mirror import Scope
+
+ROUTINE = "schedule"
+"""The reason of a run that nobody asked for: its time has come."""
+
+_WIDTH = {scope: width for width, scope in enumerate(Scope)}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Mirror this user. `stores` and `products` narrow a reading down; empty means all.
+
+    Only a hint has `products`. A message is itself only a hint: what is wanted stands in the database.
+    """
+
+    scope: Scope
+    reasons: frozenset[str] = frozenset()
+    stores: frozenset[StoreId] = frozenset()
+    products: frozenset[ProductId] = frozenset()
+
+    @property
+    def routine(self) -> bool:
+        """Nobody asked: a run that is under way already will do."""
+        return self.reasons <= {ROUTINE}
+
+    def merge(self, other: "Message") -> "Message":
+        """One message that covers both: the wider scope, all reasons, all stores that either names."""
+        scope = max(self.scope, other.scope, key=_WIDTH.__getitem__)
+        hinted = scope is Scope.HINT and self.products and other.products
+        return Message(
+            scope=scope,
+            reasons=self.reasons | other.reasons,
+            stores=self.stores | other.stores if self.stores and other.stores else frozenset(),
+            products=self.products | other.products if hinted else frozenset(),
+        )
+
+
+class Mailbox:
+    """Holds at most one message, for one reader. Putting and taking never wait."""
+
+    def __init__(self) -> None:
+        self._message: Message | None = None
+        self._filled = asyncio.Event()
+        self.hint_waiting = asyncio.Event()
+        """Set while what waits is a hint, which a run under way may take and do in between."""
+
+    def __bool__(self) -> bool:
+        return self._message is not None
+
+    def put(self, message: Message) -> None:
+        self._hold(message if self._message is None else self._message.merge(message))
+
+    def peek(self) -> Message | None:
+        return self._message
+
+    def take(self) -> Message | None:
+        taken = self._message
+        self._hold(None)
+        return taken
+
+    def take_hint(self) -> Message | None:
+        """What waits, if it is a hint; a wider message stays for a run of its own."""
+        return self.take() if self.hint_waiting.is_set() else None
+
+    async def wait(self) -> None:
+        """Until there is a message."""
+        await self._filled.wait()
+
+    def _hold(self, message: Message | None) -> None:
+        self._message = message
+        for event, holds in (
+            (self._filled, message is not None),
+            (self.hint_waiting, message is not None and message.scope is Scope.HINT),
+        ):
+            if holds:
+                event.set()
+            else:
+                event.clear()

@@ -1,0 +1,104 @@
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evosync.domain.ids import ProductId, StoreId
+from evosync.domain.mirror import Scope
+from evosync.sync.mailbox import ROUTINE, Mailbox, Message
+
+A, B = StoreId("A"), StoreId("B")
+TEA, JAM = ProductId("tea"), ProductId("jam")
+
+
+def hint(*reasons: str, store: StoreId = A, products: frozenset[ProductId] = frozenset()) -> Message:
+    return Message(Scope.HINT, frozenset(reasons), frozenset({store}), products)
+
+
+messages = st.builds(
+    Message,
+    scope=st.sampled_from(Scope),
+    reasons=st.frozensets(st.sampled_from(["button", "webhook", ROUTINE])),
+    stores=st.frozensets(st.sampled_from([A, B])),
+)
+
+
+def test_an_empty_mailbox_gives_nothing() -> None:
+    box = Mailbox()
+    assert not box
+    assert box.take() is None
+    assert box.peek() is None
+    assert box.take_hint() is None
+
+
+def test_peeking_leaves_the_message_taking_does_not() -> None:
+    box = Mailbox()
+    box.put(hint("webhook"))
+    assert box.peek() == hint("webhook")
+    assert box.take() == hint("webhook")
+    assert not box
+
+
+def test_fifty_messages_make_one() -> None:
+    box = Mailbox()
+    for number in range(50):
+        box.put(Message(Scope.DELTA, frozenset({f"toggle {number % 2}"})))
+    assert box.take() == Message(Scope.DELTA, frozenset({"toggle 0", "toggle 1"}))
+    assert box.take() is None
+
+
+def test_the_wider_scope_wins_and_reasons_add_up() -> None:
+    merged = hint("webhook").merge(Message(Scope.FULL, frozenset({"button"})))
+    assert merged == Message(Scope.FULL, frozenset({"webhook", "button"}))
+
+
+def test_hints_for_two_stores_name_both() -> None:
+    both = hint("webhook", products=frozenset({TEA})).merge(hint("webhook", store=B, products=frozenset({JAM})))
+    assert both == Message(Scope.HINT, frozenset({"webhook"}), frozenset({A, B}), frozenset({TEA, JAM}))
+
+
+def test_a_hint_for_one_product_and_one_for_the_whole_store_is_for_the_whole_store() -> None:
+    assert hint(products=frozenset({TEA})).merge(hint()).products == frozenset()
+
+
+def test_a_message_for_all_stores_stays_one_for_all() -> None:
+    assert hint().merge(Message(Scope.DELTA)).stores == frozenset()
+    assert Message(Scope.HINT).merge(Message(Scope.DELTA, stores=frozenset({A}))).stores == frozenset()
+
+
+@given(messages, messages, messages)
+def test_merging_has_no_order(one: Message, two: Message, three: Message) -> None:
+    assert one.merge(two) == two.merge(one)
+    assert one.merge(two).merge(three) == one.merge(two.merge(three))
+    assert one.merge(one) == one
+
+
+def test_only_a_run_that_nobody_asked_for_is_routine() -> None:
+    assert Message(Scope.FULL, frozenset({ROUTINE})).routine
+    assert not Message(Scope.FULL, frozenset({ROUTINE, "button"})).routine
+
+
+def test_a_hint_that_waits_can_be_taken_in_between() -> None:
+    box = Mailbox()
+    assert not box.hint_waiting.is_set()
+    box.put(hint("webhook"))
+    assert box.hint_waiting.is_set()
+    assert box.take_hint() == hint("webhook")
+    assert not box.hint_waiting.is_set()
+
+
+def test_a_wider_message_waits_for_a_run_of_its_own() -> None:
+    box = Mailbox()
+    box.put(hint("webhook"))
+    box.put(Message(Scope.FULL, frozenset({"button"})))
+    assert not box.hint_waiting.is_set()
+    assert box.take_hint() is None
+    assert box
+
+
+async def test_waiting_ends_when_a_message_comes() -> None:
+    box = Mailbox()
+    waiter = asyncio.create_task(box.wait())
+    box.put(hint("webhook"))
+    await waiter
+    assert box.take() == hint("webhook")
