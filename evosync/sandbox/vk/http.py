@@ -201,8 +201,9 @@ async def upload(request: web.Request) -> web.StreamResponse:
     try:
         await meet(sandbox, fault, after=False)
         await wait(sandbox, sandbox.latency.of(sandbox.latency.upload))
-        body = sandbox.upload_server.take(request.match_info["ticket"], await _files(request)).encode()
+        files = await _files(request)
         _refused(fault)
+        body = sandbox.upload_server.take(request.match_info["ticket"], files).encode()
         await meet(sandbox, fault, after=True)
     except UploadError as error:
         arrival.outcome = 1

@@ -37,6 +37,13 @@ def _number(value: object) -> str:
     return "" if value is None else format(Decimal(str(value)).normalize(), "f").replace(".", ",")
 
 
+def _price(price: Decimal | None) -> str:
+    """Roubles for a form field: ``46`` or ``58,50``."""
+    if price is None or price == price.to_integral_value():
+        return _number(price)
+    return f"{price:.2f}".replace(".", ",")
+
+
 def _row(product: Product, store: Store) -> dict[str, object]:
     fields = product.fields
     group = store.groups.get(product.parent_id or "")
@@ -44,7 +51,7 @@ def _row(product: Product, store: Store) -> dict[str, object]:
         "id": product.id,
         "name": product.name,
         "code": fields.get("code", ""),
-        "price": _number(product.price),
+        "price": _price(product.price),
         "quantity": _number(fields.get("quantity")),
         "unit": fields.get("measure_name", ""),
         "group": group.name if group else "",
