@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
-# A process per core would not pay on a small machine: most tests wait, and each process has its own database.
+# On more cores: make test ARGS="-n auto"; every test process then starts servers of its own.
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help

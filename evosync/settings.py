@@ -223,7 +223,7 @@ class Settings(BaseModel):
             parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query
         ):
             raise ValueError("write an address without a path, like https://shop.example.ru")
-        return value.rstrip("/")
+        return value.rstrip("/").casefold()
 
     @field_validator("vk_default_photo_path")
     @classmethod

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from evosync.settings import names
 from tests import services
 
 CATALOGS = Path(__file__).resolve().parents[2] / "shared" / "data" / "catalogs"
@@ -60,12 +61,9 @@ async def no_stray_tasks() -> AsyncIterator[None]:
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing of the developer's own settings or data reaches a test, nor a process that it starts."""
-    for name in list(os.environ):
-        if name.startswith(("EVOTOR_", "VK_", "CATALOG_", "LOG_")) or name in {
-            "BASE_URL", "DATABASE_URL", "DOMAIN", "EVOSYNC_DATA_DIR", "EVOSYNC_HOST", "EVOSYNC_PORT", "REDIS_URL",
-            "SECRET_KEY",
-        }:  # fmt: skip
-            monkeypatch.delenv(name)
+    for name in names():
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(f"{name}_FILE", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
 
 

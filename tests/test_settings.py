@@ -112,7 +112,7 @@ def test_a_database_that_cannot_be_used_is_refused_without_showing_its_password(
 def test_the_address_follows_domain_port_and_base_url(home: dict[str, str]) -> None:
     assert load_settings(home, port=8123).base_url == "http://localhost:8123"
     public = home | {"SECRET_KEY": KEY, "DOMAIN": "Shop.Example.ru"}
-    assert load_settings(public).base_url == "https://Shop.Example.ru"
+    assert load_settings(public).base_url == "https://shop.example.ru"
     assert load_settings(public | {"BASE_URL": "https://other.example.ru/"}).base_url == "https://other.example.ru"
 
 
