@@ -15,7 +15,7 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -53,6 +53,23 @@ def server_binary() -> Path:
     if not os.access(binary, os.X_OK):
         raise EmbeddedRedisError(f"there is no embedded server for {platform.system()} {machine}: set REDIS_URL")
     return binary
+
+
+@contextlib.contextmanager
+def socket_url(data_dir: Path) -> Iterator[str]:
+    """Where the server of a data directory listens, if one runs; good while the block lasts.
+
+    The kernel takes no socket path of more than about a hundred bytes: a longer one is named by its open folder.
+    """
+    folder = (data_dir / "redis").absolute()
+    if len(os.fsencode(folder / _SOCKET)) <= _LONGEST_SOCKET:
+        yield f"unix://{folder / _SOCKET}"
+        return
+    opened = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"unix:///proc/self/fd/{opened}/{_SOCKET}"
+    finally:
+        os.close(opened)
 
 
 class EmbeddedRedis:
@@ -120,12 +137,7 @@ class EmbeddedRedis:
         self._dir.chmod(0o700)
         self._lock = os.open(self._dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         self._opened.callback(os.close, self._lock)
-        path = self._dir.absolute() / _SOCKET
-        if len(os.fsencode(path)) > _LONGEST_SOCKET:
-            folder = os.open(self._dir, os.O_PATH | os.O_DIRECTORY)
-            self._opened.callback(os.close, folder)
-            path = Path(f"/proc/self/fd/{folder}/{_SOCKET}")
-        self.url = f"unix://{path}"
+        self.url = self._opened.enter_context(socket_url(self._dir.parent))
 
     def _owns(self) -> bool:
         # The server inherits this very lock, so it is free only when both its owner and the server are gone.

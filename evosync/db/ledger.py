@@ -235,6 +235,15 @@ class DbLedger:
         async with self._database.reading() as connection:
             return await mirrors.due(connection, now, limit)
 
+    async def is_due(self, user: UserId, now: datetime) -> bool:
+        """Whether it is the user's time, or his run's worker died; wishes apart."""
+        async with self._database.reading() as connection:
+            return await mirrors.is_due(connection, user, now)
+
+    async def set_back(self, user: UserId, *, at: datetime) -> None:
+        """His run crashed: he is due again after a back-off, and reads everything then."""
+        await self._database.write(lambda connection: mirrors.set_back(connection, user, at=at))
+
     async def wish(self, user: UserId) -> Wish | None:
         """What the next run is wanted for; None if it is only its time. Ask before `start_run`, and do that much."""
         async with self._database.reading() as connection:

@@ -15,6 +15,7 @@ from evosync.domain.connection import EvotorConnection, Health, Token, VkConnect
 from evosync.domain.ids import CommunityId, RunId, StoreId, UserId
 from evosync.domain.mirror import Mirror, Pause, Scope, StoreReading, StoreState
 from evosync.domain.policy import Policy
+from evosync.domain.schedule import backoff
 from evosync.security.seal import Sealed, Sealer
 
 SILENCE = timedelta(seconds=15)
@@ -214,6 +215,42 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Us
         if len(found) < limit:
             found.update(dict.fromkeys((await connection.execute(kind.limit(limit))).scalars()))
     return list(found)[:limit]
+
+
+async def is_due(connection: AsyncConnection, user: UserId, now: datetime) -> bool:
+    """Whether the clock alone, or a worker that died, makes the user due; wishes apart."""
+    query = (
+        select(_m.next_at, sync_runs.c.heartbeat_at)
+        .select_from(mirrors)
+        .join(users, _u.id == _m.user_id)
+        .join(sync_configs, _s.user_id == _m.user_id)
+        .outerjoin(sync_runs, sync_runs.c.id == _m.run_id)
+        .where(_m.user_id == user, _u.status == ACTIVE, _s.paused_at.is_(None))
+    )
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return False
+    next_at, heartbeat_at = row
+    return (next_at is not None and next_at <= now) or (heartbeat_at is not None and heartbeat_at <= now - SILENCE)
+
+
+async def set_back(connection: AsyncConnection, user: UserId, *, at: datetime) -> None:
+    """After a crash: wish and run are given up, and the next turn waits longer each time."""
+    failures = await connection.scalar(select(_m.failures).where(_m.user_id == user).with_for_update())
+    failures = (failures or 0) + 1
+    await connection.execute(
+        update(mirrors)
+        .where(_m.user_id == user)
+        .values(
+            failures=failures,
+            next_at=at + backoff(failures),
+            wanted_at=None,
+            wanted_scope=None,
+            wanted_reasons=[],
+            run_id=None,
+            shop_read_at=None,
+        )
+    )
 
 
 async def wish(connection: AsyncConnection, user: UserId) -> Wish | None:

@@ -131,7 +131,7 @@ class OneRun:
                 await looking
         if outcome is Outcome.CUT and self._unwanted:
             code = code or "unwanted"
-        return await engine.ledger.finish_run(
+        record = await engine.ledger.finish_run(
             self._run,
             outcome=outcome,
             code=code,
@@ -144,8 +144,8 @@ class OneRun:
             failures=failures,
             at=engine.clock(),
         )
-
-    # --- what is to be read
+        engine.watcher.ended(record)
+        return record
 
     def _is_full(self) -> bool:
         """Whether this run reads everything: asked for, never done, or due."""
@@ -171,8 +171,6 @@ class OneRun:
             for store, reading in self._readings.items()
             if self._mirror.choice.shows_store(store) and reading_due(reading, now=now, rhythm=self._rhythm) is not None
         ]
-
-    # --- the steps
 
     async def _steps(self, *, full: bool) -> Outcome:
         mirror, engine = self._mirror, self._engine
@@ -282,8 +280,6 @@ class OneRun:
         except CloudError as error:
             work.fail(error)
 
-    # --- odds and ends
-
     def _new_work(self, vk: VkConnection, shop: ShopSide) -> Work:
         engine = self._engine
         work = Work(
@@ -389,7 +385,6 @@ class OneRun:
     async def _look_on(self) -> None:
         """Ask now and then whether to go on, and note the progress for other processes to show."""
         stop = asyncio.ensure_future(self._stopping.wait())
-        noted: Progress | None = None
         try:
             while True:
                 await asyncio.wait([stop], timeout=_LOOK_SECONDS)
@@ -401,9 +396,7 @@ class OneRun:
                     return
                 if self._works:
                     self._progress = Progress(Step.MIRROR, self._works[-1].done, self._works[-1].total)
-                if self._progress != noted:
-                    noted = self._progress
-                    await self._engine.ledger.progress(self._run, noted, self._counted())
+                await self._engine.ledger.progress(self._run, self._progress, self._counted())
         finally:
             stop.cancel()
 

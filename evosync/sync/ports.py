@@ -259,6 +259,7 @@ class Watcher(Protocol):
     """Somebody who looks on while a run goes: the terminal, the page's live events, the metrics."""
 
     def saw(self, user: UserId, run: RunId, progress: Progress, tally: Tally) -> None: ...
+    def ended(self, record: RunRecord) -> None: ...
 
 
 class Due(Protocol):

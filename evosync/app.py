@@ -1,0 +1,277 @@
+"""The composition root: builds every real object, in order, and takes it down in the reverse."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Flag, auto
+from hashlib import blake2b
+
+import aiohttp
+from aiohttp import web
+from arq.connections import ArqRedis
+
+from evosync.db import migrate
+from evosync.db.engine import Database, make_engine
+from evosync.db.ledger import DbLedger
+from evosync.db.mirrors import Defaults
+from evosync.domain.connection import EvotorConnection, Token, VkConnection
+from evosync.domain.errors import Side
+from evosync.domain.ids import StoreId, UserId
+from evosync.domain.mirror import Scope
+from evosync.domain.policy import Policy
+from evosync.domain.schedule import Rhythm
+from evosync.embedded import EmbeddedRedis
+from evosync.evotor.client import EvotorTill
+from evosync.evotor.client import Patience as Trying
+from evosync.jobs.tasks import Context
+from evosync.jobs.worker import Jobs, working
+from evosync.lease import RedisLease
+from evosync.queue import Queue, close_redis, open_redis
+from evosync.security.seal import Sealer
+from evosync.settings import Settings
+from evosync.sync.engine import Engine, Terms
+from evosync.sync.lanes import Lanes
+from evosync.sync.mailbox import ROUTINE, Message
+from evosync.sync.outage import Outages
+from evosync.sync.ports import Clock, ShopSide, TillSide
+from evosync.sync.push import Picture
+from evosync.sync.run import MirrorRun
+from evosync.sync.supervisor import Supervisor
+from evosync.sync.till_reading import Patience
+from evosync.sync.watchers import Watchers
+from evosync.vk.dispatcher import Pressure
+from evosync.vk.pacer import RedisPacer
+from evosync.vk.sides import VkAddress, VkSides
+
+log = logging.getLogger(__name__)
+
+HINT = "hint:"
+"""Begins the reason of a hint; what follows is the store that it is about."""
+
+
+def now() -> datetime:
+    """The service's clock."""
+    return datetime.now(UTC)
+
+
+class LogBell:
+    """Where nobody else is to be told, the log is."""
+
+    async def connection_broken(self, user: UserId, side: Side, code: str) -> None:
+        log.warning("connection broken", extra={"user": user, "side": side.value, "code": code})
+
+    async def operator(self, code: str, detail: str) -> None:
+        log.error("our fault at a cloud", extra={"code": code, "detail": detail})
+
+
+class Clients:
+    """`sync.ports.Sides` on real HTTP."""
+
+    def __init__(self, settings: Settings, http: aiohttp.ClientSession, vk: VkSides) -> None:
+        self._url = settings.evotor_api_url
+        self._trying = Trying(silence=settings.evotor_timeout_seconds)
+        self._http = http
+        self.vk = vk
+
+    def till(self, connection: EvotorConnection) -> TillSide:
+        return self.till_for(connection.token)
+
+    def till_for(self, token: Token) -> EvotorTill:
+        """Also for a token that is only being tried."""
+        return EvotorTill(self._http, self._url, token, patience=self._trying)
+
+    @asynccontextmanager
+    async def shop(self, connection: VkConnection) -> AsyncIterator[ShopSide]:
+        async with self.vk.shop(connection) as shop:
+            yield shop
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What every command and every part of the service works with."""
+
+    settings: Settings
+    database: Database
+    sealer: Sealer
+    ledger: DbLedger
+    redis: ArqRedis
+    redis_url: str
+    queue: Queue
+    clients: Clients
+    watchers: Watchers
+    outages: Outages
+    run: MirrorRun
+    engine: Engine
+    clock: Clock
+
+
+@asynccontextmanager
+async def open_core(settings: Settings, *, clock: Clock = now) -> AsyncIterator[Core]:
+    """Database (brought up to date), Redis, HTTP and the engine; no server and no worker yet."""
+    async with AsyncExitStack() as stack:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        database = await stack.enter_async_context(_open_database(settings))
+        redis_url = await stack.enter_async_context(_redis_url(settings))
+        redis = open_redis(redis_url)
+        stack.push_async_callback(close_redis, redis)
+        http = await stack.enter_async_context(_open_http())
+        sealer = Sealer(
+            [settings.secret_key.get_secret_value(), *(key.get_secret_value() for key in settings.secret_key_previous)]
+        )
+        ledger = DbLedger(database, sealer=sealer, defaults=Defaults(policy=_policy(settings)), clock=clock)
+        pacer = RedisPacer(redis, settings.vk_requests_per_second)
+        pressure = Pressure(batch_limit=settings.vk_batch_limit, max_in_flight=settings.vk_max_in_flight)
+        address = VkAddress(settings.vk_api_url, settings.vk_api_version, settings.vk_timeout_seconds)
+        clients = Clients(settings, http, VkSides(http, address, pacer, pressure))
+        watchers = Watchers()
+        outages = Outages(ledger, clock)
+        engine = Engine(
+            ledger=ledger,
+            sides=clients,
+            lease=RedisLease(redis, ttl=timedelta(seconds=settings.lease_seconds)),
+            watcher=watchers,
+            breakers=outages,
+            bell=LogBell(),
+            picture=_picture(settings),
+            terms=_terms(settings),
+            clock=clock,
+        )
+        yield Core(
+            settings=settings,
+            database=database,
+            sealer=sealer,
+            ledger=ledger,
+            redis=redis,
+            redis_url=redis_url,
+            queue=Queue(redis),
+            clients=clients,
+            watchers=watchers,
+            outages=outages,
+            run=MirrorRun(engine),
+            engine=engine,
+            clock=clock,
+        )
+
+
+@asynccontextmanager
+async def _open_database(settings: Settings) -> AsyncIterator[Database]:
+    url = settings.database_url.get_secret_value()
+    await migrate.upgrade(url)
+    database = Database(make_engine(url))
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def _redis_url(settings: Settings) -> AsyncIterator[str]:
+    if settings.redis_url is not None:
+        yield settings.redis_url.get_secret_value()
+        return
+    async with EmbeddedRedis(settings.data_dir) as server:
+        watching = asyncio.create_task(server.supervise(), name="embedded-redis")
+        try:
+            yield server.url
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+
+
+@asynccontextmanager
+async def _open_http() -> AsyncIterator[aiohttp.ClientSession]:
+    """One session for both clouds: no cookies, and connections kept warm, so that requests leave when they are due."""
+    connector = aiohttp.TCPConnector(limit=200, keepalive_timeout=60)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http:
+        yield http
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        weight_grams=settings.vk_weight_price_multiplier,
+        stock_constant=settings.vk_stock_amount,
+        category=settings.vk_category_id,
+        root_group_title=settings.root_group_title,
+    )
+
+
+def _picture(settings: Settings) -> Picture:
+    data = settings.vk_default_photo_path.read_bytes()
+    return Picture(data, blake2b(data, digest_size=12).hexdigest())
+
+
+def _terms(settings: Settings) -> Terms:
+    held = timedelta(seconds=settings.held_listing_seconds)
+    return Terms(
+        rhythm=Rhythm(
+            full=timedelta(seconds=settings.catalog_refresh_interval_seconds),
+            delta=timedelta(seconds=settings.catalog_delta_interval_seconds),
+            twin=held,
+        ),
+        patience=Patience(held=held, overlap=timedelta(seconds=settings.catalog_delta_overlap_seconds)),
+        settle=timedelta(seconds=settings.vk_settle_seconds),
+        adds_per_day=settings.vk_adds_per_day,
+    )
+
+
+async def wanted(core: Core, user: UserId) -> Message | None:
+    """What the database says is to be done for the user now."""
+    wish = await core.ledger.wish(user)
+    if wish is None:
+        due = await core.ledger.is_due(user, core.clock())
+        return Message(Scope.DELTA, frozenset({ROUTINE})) if due else None
+    stores = {StoreId(reason.removeprefix(HINT)) for reason in wish.reasons if reason.startswith(HINT)}
+    everywhere = any(not reason.startswith(HINT) for reason in wish.reasons)
+    return Message(wish.scope, frozenset(wish.reasons), frozenset() if everywhere else frozenset(stores))
+
+
+async def want(core: Core, user: UserId, *, scope: Scope, reason: str) -> None:
+    """Wish for a run, then say so to the workers."""
+    await core.ledger.want(user, scope=scope, reason=reason, at=core.clock())
+    await core.queue.nudge(user)
+
+
+@asynccontextmanager
+async def worker(core: Core) -> AsyncIterator[Supervisor]:
+    """Actors, and the jobs that wake them; on the way out runs finish the action in hand."""
+
+    async def crashed(user: UserId, _error: Exception) -> None:
+        await core.ledger.set_back(user, at=core.clock())
+
+    async def ask(user: UserId) -> Message | None:
+        return await wanted(core, user)
+
+    settings = core.settings
+    lanes = Lanes(short=max(settings.max_runs // 2, 1), long=max(settings.max_runs - settings.max_runs // 2, 1))
+    supervisor = Supervisor(core.run, crashed=crashed, lanes=lanes, clock=core.clock)
+    context = Context(supervisor=supervisor, queue=core.queue, due=core.ledger, wanted=ask, clock=core.clock)
+    jobs = Jobs(lambda: open_redis(core.redis_url), context, alone=settings.redis_url is None)
+    async with working(jobs):
+        try:
+            yield supervisor
+        finally:
+            jobs.stop()
+            await supervisor.stop(settings.stop_grace_seconds)
+
+
+class Parts(Flag):
+    """What one process runs."""
+
+    WEB = auto()
+    WORKER = auto()
+    ALL = WEB | WORKER
+
+
+def site(core: Core, parts: Parts, supervisor: Supervisor | None) -> web.Application:
+    """What the process serves over HTTP."""
+    app = web.Application()
+
+    async def health(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    app.router.add_get("/health", health)
+    return app

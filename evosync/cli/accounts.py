@@ -1,0 +1,197 @@
+"""`user create`, `connect` and `choose`."""
+
+import argparse
+import getpass
+import re
+import sys
+from collections.abc import Sequence
+
+from sqlalchemy.exc import NoResultFound
+
+from evosync.app import Core
+from evosync.cli.errors import UserError
+from evosync.cli.terminal import said
+from evosync.db import accounts, choices, connections
+from evosync.domain.connection import Token
+from evosync.domain.errors import CloudError
+from evosync.domain.ids import CommunityId, GroupId, StoreId, UserId
+from evosync.domain.mirror import Scope
+from evosync.security.passwords import Passwords
+from evosync.vk.connect import Checked, Step, check_connection
+
+_SHORTEST_PASSWORD = 8
+_GROUP = re.compile(r"(?:https?://)?(?:m\.)?(?:vk\.(?:com|ru)/)?(?:club|public|event|-)?(\d{1,12})/?")
+_STEPS = {
+    Step.TOKEN: "the token works",
+    Step.RIGHTS: "it has the rights market, photos, groups",
+    Step.COMMUNITY: "the community has a shop in roubles, and the person may edit it",
+    Step.CATALOG: "the catalog can be read",
+    Step.WRITING: "pictures can be uploaded",
+}
+
+
+async def find(core: Core, email: str) -> UserId:
+    """Raises `UserError` for an unknown address."""
+    user = await core.database.read(lambda connection: accounts.find_user_by_email(connection, email))
+    if user is None:
+        raise UserError(f"no account has the email {email}; make one: evosync user create {email} --role user")
+    return user.id
+
+
+async def create(core: Core, options: argparse.Namespace) -> int:
+    email = options.email
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
+        raise UserError(f"{email} is no email address")
+    password = _secret("Password: ", from_stdin=options.password_stdin)
+    if len(password) < _SHORTEST_PASSWORD:
+        raise UserError(f"the password is too short: use at least {_SHORTEST_PASSWORD} characters")
+    async with Passwords() as passwords:
+        hashed = await passwords.hash(password)
+    try:
+        user = await core.database.write(
+            lambda connection: accounts.create_user(
+                connection,
+                email=email,
+                role=options.role,
+                password_hash=hashed,
+                status=accounts.UserStatus.ACTIVE,
+                at=core.clock(),
+            )
+        )
+    except accounts.Taken:
+        raise UserError(f"{email} has an account already") from None
+    print(f"Made account {user} for {email} ({options.role}).")
+    return 0
+
+
+async def connect(core: Core, options: argparse.Namespace) -> int:
+    user = await find(core, options.email)
+    if options.side == "evotor" and options.group_id is not None:
+        raise UserError("--group-id is for vk alone")
+    if options.side == "vk" and options.group_id is None:
+        raise UserError("name the community: evosync connect EMAIL vk --group-id N")
+    community = group_number(options.group_id) if options.group_id is not None else None
+    secret = bare_token(_secret("Token: ", from_stdin=not sys.stdin.isatty()))
+    token = Token(secret, core.sealer.fingerprint(secret))
+    try:
+        if community is None:
+            await _connect_evotor(core, user, token)
+        else:
+            await _connect_vk(core, user, token, community)
+    except connections.Claimed:
+        whose = "this till account" if community is None else "this community"
+        raise UserError(f"{whose} belongs to another owner here: disconnect it there first") from None
+    await core.ledger.want(user, scope=Scope.FULL, reason="connected", at=core.clock())
+    return 0
+
+
+async def _connect_evotor(core: Core, user: UserId, token: Token) -> None:
+    try:
+        account = await core.clients.till_for(token).verify()
+    except CloudError as error:
+        raise UserError(f"Evotor does not take the token ({error.code}). {said(error.code)}".rstrip()) from None
+    await core.database.write(
+        lambda connection: connections.save_evotor(
+            connection, user, token.secret, till_user=account.till_user or None, sealer=core.sealer, at=core.clock()
+        )
+    )
+    print("Connected. Stores: " + (", ".join(store.name for store in account.stores) or "none yet"))
+
+
+async def _connect_vk(core: Core, user: UserId, token: Token, community: CommunityId) -> None:
+    checked = await check_connection(core.clients.vk, token, community)
+    for step in checked:
+        print(f"  {'ok ' if step.ok else 'NO '} {_STEPS[step.step]}{_found(step)}")
+    if not all(step.ok for step in checked):
+        raise UserError("VK was not connected: see the lines with NO above.")
+    values = {step.step: step.values for step in checked}
+    await core.database.write(
+        lambda connection: connections.save_vk(
+            connection,
+            user,
+            token.secret,
+            community=community,
+            name=values[Step.COMMUNITY].get("name", ""),
+            vk_user_id=_number(values[Step.TOKEN].get("person", "")),
+            expires_at=None,
+            sealer=core.sealer,
+            at=core.clock(),
+        )
+    )
+    print(f"Connected to {values[Step.COMMUNITY].get('name', community)}.")
+
+
+def _found(step: Checked) -> str:
+    facts = [f"{name} {value}" for name, value in step.values.items() if value]
+    words = said(step.code) if not step.ok else ""
+    shown = [*facts, *([step.code] if not step.ok and step.code else []), *([words] if words else [])]
+    return f" ({'; '.join(shown)})" if shown else ""
+
+
+async def choose(core: Core, options: argparse.Namespace) -> int:
+    user = await find(core, options.email)
+    store = StoreId(options.store) if options.store is not None else None
+    group = GroupId(options.group) if options.group is not None else None
+    if group is not None and store is None:
+        raise UserError("name the group's store too: --store ID --group ID")
+    if not await core.ledger.stores(user):
+        await read_till(core, user)
+    try:
+        await core.database.write(
+            lambda connection: choices.set_choice(connection, user, on=options.on, store=store, group=group)
+        )
+    except (choices.Unknown, NoResultFound):
+        raise UserError("the till has no such store or group; its stores:\n" + await _listed(core, user)) from None
+    await core.ledger.want(user, scope=Scope.FULL, reason="choice", at=core.clock())
+    what = "the group" if group is not None else "the store" if store is not None else "all stores and groups"
+    print(f"Switched {what} {'on' if options.on else 'off'}.")
+    return 0
+
+
+async def read_till(core: Core, user: UserId) -> None:
+    """The till has not been read yet: without it there is nothing to choose from."""
+    from evosync.cli.sync import run_once  # noqa: PLC0415 - the two know each other
+
+    record = await run_once(core, user, reason="connected", dry=True)
+    if record is None:
+        raise UserError("no till is connected: evosync connect EMAIL evotor")
+
+
+async def _listed(core: Core, user: UserId) -> str:
+    stores = await core.ledger.stores(user)
+    groups = await core.ledger.groups(user)
+    lines = []
+    for store in stores:
+        lines.append(f"  {store.id}  {store.name}")
+        lines += [f"    {group.id}  {group.name}" for group in groups if group.store == store.id]
+    return "\n".join(lines)
+
+
+def group_number(text: str) -> CommunityId:
+    """A community as people write it: a number, with a minus, club123, public123 or the page's address."""
+    match = _GROUP.fullmatch(text.strip())
+    if match is None or not int(match.group(1)):
+        raise UserError(f"{text} is no community: use its number, as in vk.com/club123")
+    return CommunityId(int(match.group(1)))
+
+
+def bare_token(text: str) -> str:
+    """A token, pasted bare or within the address that VK redirected to."""
+    match = re.search(r"access_token=([^&\s]+)", text)
+    token = match.group(1) if match else text.strip()
+    if not token or any(char.isspace() for char in token):
+        raise UserError("no token was given: paste it, or hand it over on standard input")
+    return token
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
+
+
+def _secret(prompt: str, *, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().strip()
+    return getpass.getpass(prompt).strip()
+
+
+__all__: Sequence[str] = ["bare_token", "choose", "connect", "create", "find", "group_number", "read_till"]

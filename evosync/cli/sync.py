@@ -1,0 +1,158 @@
+"""`sync`: one run now, in the foreground."""
+
+import argparse
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from evosync.app import Core
+from evosync.cli.accounts import find
+from evosync.cli.errors import UserError
+from evosync.cli.terminal import Bar, said, summary
+from evosync.db import choices
+from evosync.domain.action import AddAlbum, AddItem, EditItem, HideDouble, KeepLink, Plan, RenameAlbum, Unplace
+from evosync.domain.connection import Health
+from evosync.domain.ids import UserId
+from evosync.domain.mirror import Outcome, RunRecord, Scope
+from evosync.sync.mailbox import Mailbox, Message
+from evosync.sync.one_run import OneRun
+from evosync.sync.ports import Held
+
+_LEASE_LOOK = 0.5
+
+
+async def sync(core: Core, options: argparse.Namespace) -> int:
+    user = await find(core, options.email)
+    await _refuse(core, user, options)
+    if not options.dry_run:
+        await core.database.write(lambda connection: choices.start_mirror(connection, user, at=core.clock()))
+    with core.watchers.joined(Bar()):
+        run = await run_planned(core, user, reason="command", dry=options.dry_run)
+    if run is None:
+        raise UserError("the run could not start: the account was suspended or paused just now")
+    record, plan = run
+    if options.json:
+        print(orjson.dumps(figures(record, plan)).decode())
+    else:
+        if options.dry_run and plan is not None:
+            print(described(plan))
+        print(summary(record))
+    return exit_code(record, dry=options.dry_run)
+
+
+async def _refuse(core: Core, user: UserId, options: argparse.Namespace) -> None:
+    """Say what is missing before anything is begun."""
+    mirror = await core.ledger.mirror(user)
+    if mirror is None:
+        raise UserError(f"the account {options.email} is not active")
+    if mirror.evotor is None:
+        raise UserError(f"no till is connected: evosync connect {options.email} evotor")
+    if mirror.vk is None and not options.dry_run:
+        raise UserError(f"VK is not connected: evosync connect {options.email} vk --group-id N")
+    for side, connection in (("evotor", mirror.evotor), ("vk", mirror.vk)):
+        if connection is not None and connection.health is not Health.OK:
+            raise UserError(f"{connection.reason}: {said(connection.reason) or 'the connection is broken'} ({side})")
+    if mirror.paused_at is not None:
+        raise UserError("the mirror is paused: resume it on its page first")
+
+
+def exit_code(record: RunRecord, *, dry: bool = False) -> int:
+    """0 for ok, skipped products included; 1 for refused writes or a run cut short."""
+    good = {Outcome.OK, Outcome.READ_ONLY} if dry else {Outcome.OK}
+    nothing_chosen = record.outcome is Outcome.READ_ONLY and not record.code
+    return 0 if record.outcome in good or nothing_chosen else 1
+
+
+async def run_once(core: Core, user: UserId, *, reason: str, dry: bool = False) -> RunRecord | None:
+    """One full run under the user's lease."""
+    run = await run_planned(core, user, reason=reason, dry=dry)
+    return None if run is None else run[0]
+
+
+async def run_planned(core: Core, user: UserId, *, reason: str, dry: bool) -> tuple[RunRecord, Plan | None] | None:
+    """The run's record, with its plan where it got that far; None if the user's mirror is not to be run."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopping.set)
+    try:
+        async with _lease(core, user, stopping) as held:
+            mirror = await core.ledger.mirror(user)
+            if held is None or mirror is None or mirror.evotor is None:
+                return None
+            message = Message(Scope.FULL, frozenset({reason}))
+            one = OneRun(core.engine, mirror, message, stopping, Mailbox(), held, dry=dry)
+            record = await one.go()
+            return record, None if one.draft is None else one.draft.plan
+    finally:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(name)
+
+
+@asynccontextmanager
+async def _lease(core: Core, user: UserId, stopping: asyncio.Event) -> AsyncIterator[Held | None]:
+    """The user's lease, waited for while a running service has it."""
+    told = False
+    while True:
+        async with core.engine.lease.hold(user) as held:
+            if held is not None:
+                yield held
+                return
+        if not told:
+            told = True
+            print("Another run of this account is going on; waiting for it to end.", flush=True)
+        if stopping.is_set():
+            yield None
+            return
+        await asyncio.sleep(_LEASE_LOOK)
+
+
+def figures(record: RunRecord, plan: Plan | None) -> Mapping[str, Any]:
+    """The run's record as one JSON object; `planned` says what a dry run would have done."""
+    seconds = (record.finished_at - record.started_at).total_seconds() if record.finished_at is not None else None
+    return {
+        "run": record.id,
+        "outcome": record.outcome.value if record.outcome is not None else None,
+        "code": record.code,
+        "seconds": seconds,
+        **asdict(record.tally),
+        "notes": record.notes,
+        "planned": planned(plan) if plan is not None else None,
+    }
+
+
+def planned(plan: Plan) -> dict[str, int]:
+    """How many actions of each kind a plan has."""
+    kinds = {
+        "create": AddItem,
+        "change": EditItem,
+        "hide_doubles": HideDouble,
+        "create_albums": AddAlbum,
+        "rename_albums": RenameAlbum,
+        "move_out": Unplace,
+    }
+    counts = {name: sum(isinstance(action, kind) for action in plan.actions) for name, kind in kinds.items()}
+    counts["adopt"] = sum(isinstance(action, KeepLink) and action.adopted for action in plan.actions)
+    return counts
+
+
+def described(plan: Plan) -> str:
+    """A plan for reading: totals, then each change of a price."""
+    counts = planned(plan)
+    lines = ["Would do: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items() if count)]
+    if not any(counts.values()):
+        lines = ["Would do nothing: VK is as the till is."]
+    for action in plan.actions:
+        if isinstance(action, AddItem):
+            lines.append(f"  + {action.name}  {action.kopecks / 100:.2f}")
+        elif isinstance(action, EditItem):
+            changes = ", ".join(action.changes) or ("hide" if action.hidden else "show")
+            lines.append(f"  ~ {action.before.title}: {changes} ({action.why.value})")
+    for note, values in plan.notes.items():
+        lines.append(f"  note: {note.value.replace('_', ' ')} ({len(values)})")
+    return "\n".join(lines)
