@@ -78,7 +78,7 @@ def plan_albums(
             untied = tuple(group for group in groups if group not in tied or tied[group].album != same.album)
             if untied:
                 actions.append(
-                    TieAlbum(key, same.album, same.title, present[same.album].title, untied, adopted=same.adopted)
+                    TieAlbum(key, same.album, same.title, same.read_back, untied, adopted=same.adopted)
                 )
         elif key in by_title and (moved is None or by_title[key] == moved.album):
             album = by_title[key]
@@ -92,7 +92,8 @@ def plan_albums(
             else:
                 actions.append(
                     TieAlbum(
-                        key, moved.album, titles[key], present[moved.album].title, tuple(groups), adopted=moved.adopted
+                        # What VK made of our own title stays remembered: the owner's rename holds for good.
+                        key, moved.album, titles[key], moved.read_back, tuple(groups), adopted=moved.adopted
                     )
                 )
         else:

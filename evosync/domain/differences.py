@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from evosync.domain.catalog import Availability, Item
 from evosync.domain.links import Link, ReadBack, Written
-from evosync.domain.texts import fold_vk, price_phrase
+from evosync.domain.texts import fold_vk, named_grams, rephrased
 from evosync.domain.wanted import Wanted
 
 
@@ -54,6 +54,19 @@ def _text(wanted: str, written: str | None, read: str | None, seen: str) -> tupl
     return wanted, True
 
 
+def _phrase(grams: int, written: Written, read: ReadBack, seen: str) -> tuple[str | None, bool]:
+    """The text that VK shows, with the right words on the amount that the price is for.
+
+    For texts that are not the till's: they stay, but a price for 10 g without a word about it would
+    mislead. An amount that the owner wrote himself is left alone where none is due.
+    """
+    if grams == named_grams(seen) or (grams == 0 and written.per_grams == 0):
+        return None, False
+    if grams == written.per_grams and seen == read.description:
+        return None, False
+    return rephrased(seen, grams), grams == written.per_grams and read.description is not None
+
+
 def differences(wanted: Wanted, link: Link, item: Item) -> Differences:
     """Compare field by field; `link` must be whole."""
     written = link.written or Written()
@@ -66,19 +79,17 @@ def differences(wanted: Wanted, link: Link, item: Item) -> Differences:
     stock, hand = _number(wanted.stock, written.stock, read.stock, item.stock)
     if hand:
         by_hand.append("stock")
-    name = description = None
-    if not link.keeps_text:
-        if wanted.name is not None:
-            name, hand = _text(wanted.name, written.name, read.title, item.title)
-            if hand:
-                by_hand.append("name")
-        if wanted.has_own_text or wanted.per_grams != written.per_grams:
-            description, hand = _text(wanted.description, written.description, read.description, item.description)
-            if hand:
-                by_hand.append("description")
-    elif wanted.per_grams and price_phrase(wanted.per_grams) not in item.description:
-        # An adopted item keeps the owner's text, but a price for 10 g without a word about it would mislead.
-        description = f"{price_phrase(wanted.per_grams)}\n{item.description}"
+    name = None
+    if wanted.name is not None and not link.keeps_text:
+        name, hand = _text(wanted.name, written.name, read.title, item.title)
+        if hand:
+            by_hand.append("name")
+    if wanted.has_own_text and not link.keeps_text:
+        description, hand = _text(wanted.description, written.description, read.description, item.description)
+    else:
+        description, hand = _phrase(wanted.per_grams, written, read, item.description)
+    if hand:
+        by_hand.append("description")
     return Differences(name=name, description=description, kopecks=kopecks, stock=stock, by_hand=tuple(by_hand))
 
 
@@ -86,13 +97,16 @@ def is_hidden(link: Link, item: Item) -> bool:
     """The `deleted` flag that VK has now.
 
     VK shows an item as unavailable for a stock of 0 as well (VK FACTS 2), so as long as the
-    availability is what it was after our own write, the flag is what we wrote.
+    availability is what it was after our own write, the flag is what we wrote. Where it has become
+    unavailable since, an item that is sold out (by orders, or by hand) is not hidden.
     """
     read = link.read_back
+    written = link.written or Written()
     if read is not None and read.availability is not None and item.availability == read.availability:
-        return bool(link.written and link.written.hidden)
+        return written.hidden
     if item.availability is Availability.UNAVAILABLE:
-        return not (link.written is not None and link.written.stock == 0 and not link.written.hidden)
+        stock = item.stock if item.stock is not None else written.stock
+        return written.hidden or stock != 0
     return False
 
 

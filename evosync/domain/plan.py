@@ -19,7 +19,7 @@ from evosync.domain.action import (
     Unplace,
     Why,
 )
-from evosync.domain.catalog import Availability, Item, Shop, Till
+from evosync.domain.catalog import Availability, Item, Product, Shop, Till
 from evosync.domain.differences import Differences, as_read, differences, is_hidden
 from evosync.domain.ids import AlbumId, ItemId, ProductId
 from evosync.domain.links import AlbumLink, Link, LinkState, ReadBack, Written
@@ -29,7 +29,7 @@ from evosync.domain.shelf import GroupKey
 from evosync.domain.status import Standing, Status
 from evosync.domain.survey import Survey, is_put_away, survey
 from evosync.domain.texts import clean_name, fold, fold_vk
-from evosync.domain.wanted import Effect, Unwanted, Wanted, switched_off, want
+from evosync.domain.wanted import Effect, Unwanted, Wanted, lead_of, switched_off, want
 
 
 @dataclass(slots=True)
@@ -51,9 +51,13 @@ class _Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """Items that follow no product, by marker and by folded title; and how often a title is wanted."""
+    """Our items by marker, `strays` being those markers of which no link names an item; the owner's by title.
+
+    `wanted_titles`: how often the till has each title that an item of the owner's bears.
+    """
 
     by_marker: Mapping[str, Sequence[Item]]
+    strays: frozenset[str]
     by_title: Mapping[str, Sequence[Item]]
     wanted_titles: Mapping[str, int]
 
@@ -84,7 +88,7 @@ def plan_from(look: Survey, links: Mapping[ProductId, Link], *, now: datetime, s
     index = _index(look, links)
     for product in look.open:
         _plan_shown(product, look, links.get(product), index, draft, now=now, settle=settle)
-    _plan_not_shown(look, links, draft)
+    _plan_not_shown(look, links, index, draft)
     _plan_doubles(index, links, look, draft)
     _note_prices(look, draft)
     return _finish(look, draft)
@@ -99,15 +103,21 @@ def _index(look: Survey, links: Mapping[ProductId, Link]) -> _Index:
             by_marker[item.sku].append(item)
     for items in by_marker.values():
         items.sort(key=lambda item: item.id)
+    taken = {link.item for link in links.values()}
+    strays = frozenset(sku for sku, items in by_marker.items() if not any(item.id in taken for item in items))
     if any(product not in links for product in look.open):
-        taken = {link.item for link in links.values()}
         for item in look.shop.items.values():
             ours = item.sku is not None and item.sku.startswith(PREFIX)
             if item.id not in taken and not ours and item.availability is Availability.AVAILABLE:
                 by_title[fold_vk(item.title)].append(item)
         if by_title:
-            wanted_titles.update(fold(clean_name(rows[0].name)) for rows in look.shown.values())
-    return _Index(by_marker=by_marker, by_title=by_title, wanted_titles=wanted_titles)
+            titles = (_title_of(rows) for rows in look.shown.values())
+            wanted_titles.update(title for title in titles if title in by_title)
+    return _Index(by_marker=by_marker, strays=strays, by_title=by_title, wanted_titles=wanted_titles)
+
+
+def _title_of(rows: Sequence[Product]) -> str:
+    return fold(clean_name(lead_of(rows).name))
 
 
 def _plan_shown(
@@ -216,15 +226,25 @@ def _bind_linked(
 
 
 def _bind_marked(product: ProductId, link: Link | None, item: Item, draft: _Draft) -> tuple[Link, Item]:
-    """An item of ours whose link was lost, or whose create was never confirmed."""
-    written = link.written if link is not None and link.state is LinkState.INTENT else None
+    """An item of ours whose link was lost, or whose create was never confirmed.
+
+    It may be of an earlier create than the last one sent. So its numbers are compared as they are, and
+    its texts are taken for VK's form of ours only where they read the same. Who hid it is not known:
+    hidden it stays.
+    """
+    intent = link.written if link is not None and link.state is LinkState.INTENT else None
+    written = intent or Written()
+    if fold_vk(item.title) != fold(written.name or ""):
+        written = replace(written, name=None)
+    if fold_vk(item.description) != fold(written.description or ""):
+        written = replace(written, description=None)
     found = Link(
         product=product,
         marker=marker(product),
         state=LinkState.LIVE,
         item=item.id,
-        written=written or Written(),
-        read_back=as_read(item) if written is not None else ReadBack(availability=int(item.availability)),
+        written=written,
+        read_back=ReadBack(),
         source=link.source if link is not None else b"",
         face=item.face,
         photo_source=link.photo_source if link is not None else "",
@@ -245,7 +265,7 @@ def _may_repeat(link: Link, shop: Shop, draft: _Draft, *, now: datetime, settle:
 
 
 def _bind_titled(product: ProductId, look: Survey, index: _Index, draft: _Draft) -> tuple[Link | None, Item | None]:
-    title = fold(clean_name(look.shown[product][0].name))
+    title = _title_of(look.shown[product])
     same = index.by_title.get(title, ())
     if not same:
         return None, None
@@ -283,13 +303,13 @@ def _plan_item(
         status = Status(Standing.REJECTED, {"text": item.rejection})
     now_hidden = is_hidden(link, item)
     hidden = now_hidden and not link.hidden_by_us
-    placed = _place(product, wanted.group, link, item, look, draft)
+    placed, link = _place(product, wanted.group, link, item, look, draft)
     if not placed and status.standing in _PLAIN:
         status = Status(Standing.IN_STEP_NO_ALBUM)
     if not found and hidden == now_hidden:
         draft.unchanged += 1
         draft.statuses[product] = status
-        _remember(link, wanted, source, item, draft)
+        _remember(link, wanted, source, item, draft, hidden=now_hidden)
         return
     if hidden != now_hidden:
         why = Why.SHOWN_AGAIN
@@ -309,7 +329,8 @@ def _plan_item(
             name=found.name,
             description=found.description,
             kopecks=found.kopecks,
-            stock=found.stock,
+            # An item is shown together with its stock, whether that differs or not (VK FACTS 2).
+            stock=wanted.stock if why is Why.SHOWN_AGAIN else found.stock,
             per_grams=wanted.per_grams,
             by_hand=found.by_hand,
         )
@@ -333,35 +354,61 @@ def _without_refused(found: Differences, refusal: str) -> Differences:
             return Differences()
 
 
-def _remember(link: Link, wanted: Wanted, source: bytes, item: Item, draft: _Draft) -> None:
-    """Nothing to send, but the digests moved: note it, so that the next survey need not look again."""
-    if link.source == source and link.face == item.face:
+def _remember(link: Link, wanted: Wanted, source: bytes, item: Item, draft: _Draft, *, hidden: bool) -> None:
+    """Nothing to send, but the digests moved: note it, so that the next survey need not look again.
+
+    The `deleted` flag that VK has now becomes the one to be sent: an item that the owner hid stays hidden.
+    """
+    still_ours = link.hidden_by_us and hidden
+    if link.source == source and link.face == item.face and link.hidden_by_us == still_ours:
         return
     written = link.written or Written()
     written = replace(
         written,
         kopecks=wanted.kopecks,
         stock=wanted.stock,
+        hidden=hidden,
         per_grams=wanted.per_grams,
         name=written.name if link.keeps_text or wanted.name is None else wanted.name,
         description=wanted.description if wanted.has_own_text and not link.keeps_text else written.description,
     )
-    draft.keeps.append(KeepLink(replace(link, source=source, face=item.face, written=written, read_back=as_read(item))))
+    draft.keeps.append(
+        KeepLink(
+            replace(
+                link,
+                source=source,
+                face=item.face,
+                written=written,
+                read_back=as_read(item),
+                hidden_by_us=still_ours,
+            )
+        )
+    )
 
 
-def _place(product: ProductId, group: GroupKey, link: Link, item: Item, look: Survey, draft: _Draft) -> bool:
-    """See that the item gets into the album of its group, and out of the one the mirror had put it in."""
+def _place(
+    product: ProductId, group: GroupKey, link: Link, item: Item, look: Survey, draft: _Draft
+) -> tuple[bool, Link]:
+    """See that the item gets into the album of its group, and out of the one the mirror had put it in.
+
+    Whether the group has an album, and the link, which learns of an album that the item stands in already,
+    though not before it is out of the old one: a run that is cut short in between must still know of that.
+    """
     key = look.albums.of_group.get(group)
-    if key is None:
-        return False
-    album = look.albums.existing.get(key)
-    stands = album is not None and (album in item.albums if item.albums is not None else album == link.album)
-    if not stands or link.album != album:
-        draft.places[key].append(product)
+    album = look.albums.existing.get(key) if key is not None else None
     old = link.album
-    if old is not None and old != album and old in look.albums.ours and item.albums is not None and old in item.albums:
+    moving = old is not None and old != album and old in look.albums.ours and old in (item.albums or ())
+    if old is not None and moving:
         draft.unplaces.append(Unplace(product, item.id, old))
-    return True
+    if key is None:
+        return False, link
+    stands = album is not None and (album in item.albums if item.albums is not None else album == old)
+    if not stands:
+        draft.places[key].append(product)
+    elif old != album and not moving:
+        link = replace(link, album=album)
+        draft.keeps.append(KeepLink(link))
+    return True, link
 
 
 def _plan_unwanted(
@@ -369,12 +416,15 @@ def _plan_unwanted(
 ) -> None:
     """A pushed product that no longer belongs on sale: leave, hide or sell out its item."""
     now_hidden = is_hidden(link, item)
+    written = link.written or Written()
     stock: int | None = None
+    by_hand: tuple[str, ...] = ()
     if unwanted.effect is Effect.SELL_OUT:
         hidden = now_hidden and not link.hidden_by_us
-        written = link.written.stock if link.written is not None else None
-        if item.stock != 0 and not (item.stock is None and written == 0):
+        if hidden != now_hidden or (item.stock != 0 and not (item.stock is None and written.stock == 0)):
             stock = 0
+        if stock == 0 == written.stock and link.read_back is not None and link.read_back.stock == 0:
+            by_hand = ("stock",)
         due = stock is not None or hidden != now_hidden
     else:
         hidden = now_hidden or unwanted.effect is Effect.HIDE
@@ -382,7 +432,10 @@ def _plan_unwanted(
     if not due:
         draft.statuses[product] = unwanted.pushed
         if source and (link.source != source or link.face != item.face):
-            draft.keeps.append(KeepLink(replace(link, source=source, face=item.face, read_back=as_read(item))))
+            kept = replace(written, hidden=now_hidden, stock=0 if unwanted.effect is Effect.SELL_OUT else written.stock)
+            draft.keeps.append(
+                KeepLink(replace(link, source=source, face=item.face, written=kept, read_back=as_read(item)))
+            )
         return
     draft.edits.append(
         EditItem(
@@ -394,7 +447,8 @@ def _plan_unwanted(
             link=link,
             before=item,
             stock=stock,
-            per_grams=link.written.per_grams if link.written is not None else 0,
+            per_grams=written.per_grams,
+            by_hand=by_hand,
             hide_by_us=hidden and (link.hidden_by_us or not now_hidden),
         )
     )
@@ -402,7 +456,7 @@ def _plan_unwanted(
     draft.after[product] = unwanted.pushed
 
 
-def _plan_not_shown(look: Survey, links: Mapping[ProductId, Link], draft: _Draft) -> None:
+def _plan_not_shown(look: Survey, links: Mapping[ProductId, Link], index: _Index, draft: _Draft) -> None:
     """Products whose groups or stores are off, and those gone from the till."""
     by_group: dict[GroupKey, Unwanted] = {}
     new_groups: set[str] = set()
@@ -417,7 +471,7 @@ def _plan_not_shown(look: Survey, links: Mapping[ProductId, Link], draft: _Draft
                 by_group[key] = off
         if off.skipped.standing is Standing.NEW_GROUP:
             new_groups.add(off.skipped.values["group"])
-        _plan_absent(product, links.get(product), off, look, draft)
+        _plan_absent(product, links.get(product), off, look, index, draft)
     if new_groups:
         draft.notes[Note.NEW_GROUPS].extend(sorted(new_groups))
     if not look.shop.complete:
@@ -426,10 +480,15 @@ def _plan_not_shown(look: Survey, links: Mapping[ProductId, Link], draft: _Draft
     status = Status(Standing.HIDDEN_GONE if hide else Standing.LEFT_GONE)
     gone = Unwanted(Effect.HIDE if hide else Effect.LEAVE, Why.GONE, skipped=status, pushed=status)
     for product in sorted(links.keys() - look.shelf.variants.keys()):
-        _plan_absent(product, links[product], gone, look, draft)
+        _plan_absent(product, links[product], gone, look, index, draft)
 
 
-def _plan_absent(product: ProductId, link: Link | None, off: Unwanted, look: Survey, draft: _Draft) -> None:
+def _plan_absent(
+    product: ProductId, link: Link | None, off: Unwanted, look: Survey, index: _Index, draft: _Draft
+) -> None:
+    if index.strays and (link is None or link.item is None) and marker(product) in index.strays:
+        # Created unseen, or its link was lost: without this it would stay on sale for ever.
+        link, _ = _bind_marked(product, link, index.by_marker[marker(product)][0], draft)
     item = look.shop.items.get(link.item) if link is not None and link.item is not None else None
     if link is None or item is None or link.state is not LinkState.LIVE or item.availability is Availability.REMOVED:
         draft.statuses[product] = off.skipped
@@ -463,6 +522,8 @@ def _note_prices(look: Survey, draft: _Draft) -> None:
     for product, rows in look.shown.items():
         if len(rows) > 1 and len({row.kopecks for row in rows if row.sellable}) > 1:
             draft.notes[Note.PRICES_DIFFER].append(product)
+    if Note.PRICES_DIFFER in draft.notes:
+        draft.notes[Note.PRICES_DIFFER].sort()
 
 
 _PLAIN = frozenset({Standing.IN_STEP, Standing.IN_STEP_PADDED, Standing.IN_STEP_SHORTENED})
@@ -479,15 +540,16 @@ def _edit_order(edit: EditItem) -> tuple[int, ProductId]:
 
 
 def _finish(look: Survey, draft: _Draft) -> Plan:
-    adds = _rank_adds(look, draft)
-    _fit_albums(look, draft)
+    filled = _album_fill(look)
+    adds = _rank_adds(look, draft, filled)
+    _fit_albums(look, draft, filled)
     hand = [edit.product for edit in draft.edits if edit.by_hand]
     if hand:
         draft.notes[Note.HAND_EDITS].extend(sorted(hand))
     if look.albums.without:
         draft.notes[Note.ALBUMS_FULL].extend(look.albums.without)
     edits = sorted(draft.edits, key=_edit_order)
-    actions: list[Action] = [*draft.keeps, *edits]
+    actions: list[Action] = [*_last_keeps(draft.keeps), *edits]
     actions += draft.doubles
     actions += look.albums.actions
     actions += adds
@@ -504,14 +566,22 @@ def _finish(look: Survey, draft: _Draft) -> Plan:
     )
 
 
-def _rank_adds(look: Survey, draft: _Draft) -> list[AddItem]:
+def _last_keeps(keeps: Sequence[KeepLink]) -> list[KeepLink]:
+    """One for each product: the last, which builds upon the earlier ones."""
+    last: dict[ProductId, KeepLink] = {}
+    for keep in keeps:
+        earlier = last.get(keep.link.product)
+        last[keep.link.product] = keep if earlier is None else replace(keep, adopted=keep.adopted or earlier.adopted)
+    return [last[product] for product in sorted(last)]
+
+
+def _rank_adds(look: Survey, draft: _Draft, filled: Counter[AlbumKey]) -> list[AddItem]:
     """Give each new item its album, the most useful albums first, and stop at VK's limits."""
     per_group = Counter(group for _, group, _ in draft.adds)
     ranked = sorted(
         draft.adds, key=lambda entry: (-per_group[entry[1]], entry[1], entry[0].stock == 0, entry[0].product)
     )
     room = look.policy.max_items - len(look.shop.items) if look.shop.complete else len(ranked)
-    filled = _album_fill(look)
     adds: list[AddItem] = []
     for add, group, standing in ranked:
         after = standing
@@ -542,15 +612,25 @@ def _album_fill(look: Survey) -> Counter[AlbumKey]:
     return Counter({key: sizes.get(album, 0) for key, album in look.albums.existing.items()})
 
 
-def _fit_albums(look: Survey, draft: _Draft) -> None:
-    """Existing items that have to move come after the new ones; a full album takes no more."""
-    filled = _album_fill(look)
+def _fit_albums(look: Survey, draft: _Draft, filled: Counter[AlbumKey]) -> None:
+    """Existing items that have to move come after the new ones; a full album takes no more.
+
+    An item that finds no room stays in the album where it is: better the old one than none.
+    """
+    full: set[AlbumKey] = set()
+    left_out: set[ProductId] = set()
     for key, products in draft.places.items():
-        album = look.albums.existing.get(key)
         joining = sorted(products)
-        room = look.policy.max_album_items - filled[key] if album is not None else look.policy.max_album_items
+        room = max(look.policy.max_album_items - filled[key], 0)
         if len(joining) > room:
-            draft.notes[Note.ALBUM_FULL].append(key)
-            for product in joining[max(room, 0) :]:
-                (draft.after if product in draft.after else draft.statuses)[product] = Status(Standing.IN_STEP_NO_ALBUM)
-            draft.places[key] = joining[: max(room, 0)]
+            full.add(key)
+            left_out.update(joining[room:])
+            draft.places[key] = joining[:room]
+    if not full:
+        return
+    for product in left_out:
+        known = draft.after if product in draft.after else draft.statuses
+        if known[product].standing in _PLAIN:
+            known[product] = Status(Standing.IN_STEP_NO_ALBUM)
+    draft.unplaces = [move for move in draft.unplaces if move.product not in left_out]
+    draft.notes[Note.ALBUM_FULL] = sorted(full.union(draft.notes[Note.ALBUM_FULL]))

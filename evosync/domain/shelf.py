@@ -48,7 +48,7 @@ def _homes(groups: Mapping[GroupKey, Group]) -> dict[GroupKey, GroupId]:
 
 
 def ranked_stores(till: Till, choice: Choice) -> list[StoreId]:
-    """Stores in the owner's order, the others after them as the till lists them."""
+    """Stores in the owner's order, the others after them by id, so that listing them anew changes nothing."""
     rank = {store: place for place, store in enumerate(choice.order)}
     return sorted((store.id for store in till.stores), key=lambda store: (rank.get(store, len(rank)), store))
 

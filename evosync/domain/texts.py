@@ -19,11 +19,14 @@ FILLER = "Подробности уточняйте у продавца."
 
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
 _LINK = re.compile(
-    r"(?:https?://|www\.)\S+|\b[\w-]+(?:\.[\w-]+)*\.(?:ru|com|net|org|info|su|me|io|shop|online|site|store|рф)\b(?:/\S*)?",
+    r"(?:https?://|www\.)\S+"
+    r"|(?:[\w.+-]+@)?\b[\w-]+(?:\.[\w-]+)*"
+    r"\.(?:ru|рф|su|com|net|org|info|biz|me|io|app|shop|online|site|store|club|top|by|kz|ua|cc|link)\b(?:/\S*)?",
     re.IGNORECASE,
 )
 _SPACES = re.compile(r"[^\S\n]+")
 _BLANK_LINES = re.compile(r"\s*\n\s*\n\s*")
+_DEAREST = 10  # `&#1114111;`
 _COSTS = {'"': 5, "'": 5, "&": 5, "!": 5, "<": 4, ">": 4, "$": 6, "\\": 6}
 
 
@@ -63,7 +66,7 @@ def _visible(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Markup and entities resolved; spoilt, repeatedly escaped entities too."""
-    for _ in range(3):
+    for _ in range(5):
         unescaped = html.unescape(text)
         if unescaped == text:
             break
@@ -80,7 +83,7 @@ def clean_name(raw: str) -> str:
 
 def shorten(text: str, limit: int) -> str:
     """At most `limit` as VK counts, cut at a word where there is one near, with an ellipsis."""
-    if len(text) * 6 <= limit or vk_length(text) <= limit:
+    if len(text) * _DEAREST <= limit or vk_length(text) <= limit:
         return text
     room = limit - vk_length(ELLIPSIS)
     end = used = 0
@@ -97,7 +100,10 @@ def shorten(text: str, limit: int) -> str:
 
 
 def vk_name(raw: str, *, limit: int = NAME_MAX) -> tuple[str | None, bool]:
-    """The item's name and whether it was shortened; None where it cannot reach VK's minimum."""
+    """The item's name and whether it was shortened; None where it cannot reach VK's minimum.
+
+    The minimum is held in plain characters: whether VK counts a short name escaped is not known.
+    """
     name = clean_name(raw)
     if len(name) < NAME_MIN:
         return None, False
@@ -106,15 +112,40 @@ def vk_name(raw: str, *, limit: int = NAME_MAX) -> tuple[str | None, bool]:
 
 
 def clean_description(raw: str) -> str:
-    """The till's description without markup, links and invisible characters; line breaks stay."""
+    """The till's description without markup, links and invisible characters; line breaks stay.
+
+    Empty where nothing but punctuation is left: tills hold texts such as ". ".
+    """
     text = _visible(_LINK.sub(" ", _plain(raw.replace("\r\n", "\n").replace("\r", "\n")).replace("\t", " ")))
     lines = (_SPACES.sub(" ", line).strip() for line in _BLANK_LINES.sub("\n\n", text).split("\n"))
-    return "\n".join(lines).strip()
+    clean = "\n".join(lines).strip()
+    return clean if any(map(str.isalnum, clean)) else ""
 
 
 def price_phrase(grams: int) -> str:
     """Says for how much the price of goods sold by the gram is."""
     return f"Цена за {grams} г."
+
+
+_PHRASE = re.compile(r"\s*Цена за (\d{1,6}) г\.\s*")
+
+
+def named_grams(seen: str) -> int:
+    """The amount that a description as VK gives it back begins with, 0 for none."""
+    found = _PHRASE.match(seen)
+    return int(found[1]) if found else 0
+
+
+def rephrased(seen: str, grams: int) -> str:
+    """A description as VK gives it back, its beginning naming `grams`, or no amount for 0."""
+    text = _PHRASE.sub("", html.unescape(seen), count=1) if named_grams(seen) else html.unescape(seen)
+    if not grams:
+        return _long_enough(text)
+    return shorten(f"{price_phrase(grams)}\n{text}", DESCRIPTION_MAX)
+
+
+def _long_enough(text: str) -> str:
+    return text if len(text) >= DESCRIPTION_MIN else f"{text}. {FILLER}".lstrip(". ")
 
 
 def vk_description(raw: str, *, name: str, grams: int = 0) -> tuple[str, bool]:
@@ -126,9 +157,8 @@ def vk_description(raw: str, *, name: str, grams: int = 0) -> tuple[str, bool]:
     padded = False
     if len(text) < DESCRIPTION_MIN:
         padded = True
-        text = f"{name}. {text}" if text and text != name else name
-        if len(text) < DESCRIPTION_MIN:
-            text = f"{text}. {FILLER}"
+        front = clean_description(name)  # a name may hold what a description may not: a link
+        text = _long_enough(f"{front}. {text}" if text and front and text != front else text or front)
     if grams:
         text = f"{price_phrase(grams)}\n{text}"
     return shorten(text, DESCRIPTION_MAX), padded

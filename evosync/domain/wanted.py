@@ -12,7 +12,7 @@ from evosync.domain.policy import Gone, Policy
 from evosync.domain.price import shown_price, shown_stock
 from evosync.domain.shelf import GroupKey, Shelf
 from evosync.domain.status import Standing, Status
-from evosync.domain.texts import clean_description, vk_description, vk_name
+from evosync.domain.texts import clean_description, clean_name, vk_description, vk_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def want(variants: Sequence[Product], shelf: Shelf, policy: Policy) -> Wanted | 
         status = Status(Standing.ZERO_PRICE)
         return Unwanted(Effect.HIDE, Why.NO_PRICE, skipped=status, pushed=status)
     name, shortened = vk_name(lead.name)
-    description, padded = vk_description(lead.description, name=name or lead.name, grams=grams)
+    description, padded = vk_description(lead.description, name=name or clean_name(lead.name), grams=grams)
     stock = shown_stock(variants, policy)
     return Wanted(
         group=shelf.group_of(lead),
