@@ -7,16 +7,20 @@ from evosync.db.tables.mirrors import mirrors
 from evosync.db.tables.runs import run_items, sync_runs
 from evosync.db.tables.schema import metadata
 from evosync.db.tables.shop import vk_cached_albums, vk_cached_products
+from evosync.db.tables.site import audit, letters, links
 from evosync.db.tables.till import cached_groups, cached_products, cached_stores
 from evosync.db.tables.users import permissions, role_permissions, roles, user_roles, users
 
 __all__ = [
     "album_links",
+    "audit",
     "cached_groups",
     "cached_products",
     "cached_stores",
     "evotor_connections",
     "item_links",
+    "letters",
+    "links",
     "metadata",
     "mirrors",
     "permissions",

@@ -1,0 +1,1 @@
+"""The website: pages for owners and admins, rendered on the server."""
