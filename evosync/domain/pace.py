@@ -13,7 +13,7 @@ JITTER = 44_000
 """By how much N + 1 requests must overlap a second. A request that the network delays by less than
 `JITTER - LATE` more than the one N places behind it still shares no second with it, and the share of
 the allowed rate that remains is 1 / 1.044 = 0.957."""
-LATE = 4_000
+LATE = 2_000
 """A departure up to this much after its slot does not move the next one: timers are never exact."""
 UNSTRETCHED = 1_000
 MOST_STRETCHED = 4_000
@@ -37,11 +37,11 @@ def interval(per_second: float) -> int:
 def reserve(gait: Gait, *, now: int, interval: int) -> tuple[Gait, int]:
     """The gait afterwards and the instant that was reserved, `now` or later.
 
-    Every reservation takes back a fiftieth of the widening that an earlier `slowed` brought.
+    Every reservation takes back a twentieth of the widening that an earlier `slowed` brought.
     """
     at = max(gait.free_at, now)
     step = interval * gait.stretch // UNSTRETCHED
-    extra = (gait.stretch - UNSTRETCHED) * 49 // 50
+    extra = (gait.stretch - UNSTRETCHED) * 19 // 20
     return Gait(at + step, UNSTRETCHED + extra), at
 
 

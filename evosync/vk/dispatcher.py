@@ -1,6 +1,7 @@
 """One token's way to VK: calls wait together, leave in batches at the token's pace, and each is answered apart."""
 
 import asyncio
+import gc
 import logging
 import random
 import time
@@ -192,25 +193,36 @@ class Dispatcher:
         as_execute = len(batch) > 1 or (batch[0].read_back is not None and not batch[0].alone)
         try:
             status, body = await self._post(batch, leaving, as_execute=as_execute)
-            reply = wire.read_reply(status, body)
         except NotSent as error:
             self._repeat(batch, Unavailable(Side.VK, "VK unreachable", str(error)))
         except Lost as error:
             self._lost(
                 batch, Fault(faults.RUNTIME, str(error)), code="VK timeout" if "Timeout" in str(error) else "VK cut"
             )
+        else:
+            with _collector_at_rest():
+                throttled = self._take_home(batch, status, body, as_execute=as_execute)
+            if throttled:
+                await self._throttled(throttled)
+
+    def _take_home(
+        self, batch: tuple[AnyCall, ...], status: int, body: bytes, *, as_execute: bool
+    ) -> tuple[AnyCall, ...]:
+        """Answer every call of the batch, but for those that came too fast: these are returned."""
+        try:
+            reply = wire.read_reply(status, body)
         except wire.Broken as error:
             if as_execute:
                 self._halve()
             self._lost(batch, Fault(faults.RUNTIME, "broken reply"), code=error.code)
-        else:
-            if isinstance(reply, Fault):
-                await self._failed(batch, reply, as_execute=as_execute)
-            elif as_execute:
-                self._learn(reply.value, len(body))
-                await self._deliver_all(batch, reply)
-            else:
-                self._deliver(batch[0], reply.value, {})
+            return ()
+        if isinstance(reply, Fault):
+            return self._failed(batch, reply, as_execute=as_execute)
+        if not as_execute:
+            self._deliver(batch[0], reply.value, {})
+            return ()
+        self._learn(reply.value, len(body))
+        return self._deliver_all(batch, reply)
 
     async def _post(
         self, batch: tuple[AnyCall, ...], leaving: Callable[[], None], *, as_execute: bool
@@ -232,14 +244,14 @@ class Dispatcher:
     def _halve(self) -> None:
         self._limit = max(1, self._limit // 2)
 
-    async def _deliver_all(self, batch: tuple[AnyCall, ...], reply: wire.Reply) -> None:
+    def _deliver_all(self, batch: tuple[AnyCall, ...], reply: wire.Reply) -> tuple[AnyCall, ...]:
         methods = [call.method for call in batch]
         if any(call.read_back is not None for call in batch):
             methods.append("market.getById")
         values = reply.value
         if not isinstance(values, list) or len(values) != len(methods):
             self._lost(batch, Fault(faults.RUNTIME, "another number of values"), code="VK shape")
-            return
+            return ()
         found = tuple(script.faults_of(methods, values, reply.faults))
         seen: SeenItems = wire.read_owned_items(values[-1]) if len(values) > len(batch) else {}
         throttled: list[AnyCall] = []
@@ -250,8 +262,7 @@ class Dispatcher:
                 throttled.append(call)
             else:
                 self._fail_one(call, fault)
-        if throttled:
-            await self._throttled(tuple(throttled))
+        return tuple(throttled)
 
     def _deliver(self, call: AnyCall, value: Any, seen: SeenItems) -> None:
         """Hand over the result. A value of an unexpected shape is a broken reply of this one call."""
@@ -264,11 +275,11 @@ class Dispatcher:
             if not call.answer.done():
                 call.answer.set_result(result)
 
-    async def _failed(self, batch: tuple[AnyCall, ...], fault: Fault, *, as_execute: bool) -> None:
+    def _failed(self, batch: tuple[AnyCall, ...], fault: Fault, *, as_execute: bool) -> tuple[AnyCall, ...]:
         """The request as a whole was answered with an error."""
         if fault.kind is Kind.THROTTLED:
-            await self._throttled(batch)
-        elif as_execute and fault.code in _EXECUTE_REFUSED:
+            return batch
+        if as_execute and fault.code in _EXECUTE_REFUSED:
             log.warning("vk: execute refused, calls go singly", extra={"code": fault.code, "detail": fault.message})
             for call in batch:
                 call.alone = True
@@ -282,6 +293,7 @@ class Dispatcher:
         else:
             for call in batch:
                 self._fail_one(call, fault)
+        return ()
 
     def _too_big(self, batch: tuple[AnyCall, ...]) -> None:
         """Half as much next time; a call that was too big alone goes back to its caller to be split."""
@@ -349,6 +361,18 @@ class Dispatcher:
 
         handle = asyncio.get_running_loop().call_later(pause, wake)
         self._resting[handle] = tuple(again)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """For a tree of megabytes that is gone in a moment; searching it for cycles would cost a third of its reading."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _fail(call: AnyCall, error: Exception) -> None:

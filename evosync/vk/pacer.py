@@ -130,7 +130,7 @@ elseif mine == 0 or not hardly_late then
   at = math.max(free, now)
   if at - now > furthest then return {-1, at - now, now} end
   free = at + step
-  stretch = 1000 + math.floor((stretch - 1000) * 49 / 50)
+  stretch = 1000 + math.floor((stretch - 1000) * 19 / 20)
 end
 redis.call('HSET', KEYS[1], 'free', string.format('%.0f', free), 'stretch', string.format('%.0f', stretch))
 redis.call('PEXPIRE', KEYS[1], 3600000)
