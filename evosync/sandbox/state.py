@@ -45,6 +45,8 @@ class Sandbox:
     """Set when the server stops: everything that hangs or is held lets go."""
     base_url: str | None = None
     photo_number: int = 457_000_000
+    plain_picture: bytes = b""
+    """What an item shows whose maker named no picture; drawn when first needed."""
     rendering: tuple[object, ...] = ()
     renderer_kept: Renderer | None = None
 
@@ -179,7 +181,9 @@ class Sandbox:
         item = Item(
             community.next_item, name, description, category_id, kopecks, now, now, sku=sku, stock=stock, hidden=hidden
         )
-        photo = self.add_photo(group_id, picture or draw(((235, 240, 245), (120, 150, 190), (90, 120, 160))))
+        if not picture and not self.plain_picture:
+            self.plain_picture = draw(((235, 240, 245), (120, 150, 190), (90, 120, 160)))
+        photo = self.add_photo(group_id, picture or self.plain_picture)
         photo.item_id, item.photo_ids = item.id, [photo.id]
         for album_id in album_ids:
             item.album_ids[album_id] = None

@@ -25,7 +25,7 @@ class Cloud:
     running: Running
     session: aiohttp.ClientSession
 
-    async def vk(self, method: str, token: str | None = TOKEN, **params: object) -> Any:
+    async def vk(self, method: str, token: object = TOKEN, **params: object) -> Any:
         """The whole JSON reply of a VK method."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         body = {"v": "5.199", **{name: str(value) for name, value in params.items()}}
@@ -33,13 +33,13 @@ class Cloud:
             assert reply.status == 200
             return orjson.loads(await reply.read())
 
-    async def ok(self, method: str, token: str | None = TOKEN, **params: object) -> Any:
+    async def ok(self, method: str, token: object = TOKEN, **params: object) -> Any:
         """The ``response`` of a method that must succeed."""
         reply = await self.vk(method, token, **params)
         assert "error" not in reply, reply
         return reply["response"]
 
-    async def code(self, method: str, token: str | None = TOKEN, **params: object) -> int:
+    async def code(self, method: str, token: object = TOKEN, **params: object) -> int:
         """The error code of a method that must be refused."""
         reply = await self.vk(method, token, **params)
         assert "error" in reply, reply
@@ -92,7 +92,7 @@ class Cloud:
         """The whole reply of ``market.edit``."""
         return await self.vk("market.edit", owner_id=-GROUP, item_id=item_id, **params)
 
-    async def evotor(self, path: str, token: str | None = CLOUD_TOKEN, **query: object) -> tuple[int, Any, Any]:
+    async def evotor(self, path: str, token: object = CLOUD_TOKEN, **query: object) -> tuple[int, Any, Any]:
         """Status, parsed body with exact numbers (or the text), headers."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return await self.evotor_with(headers, path, **query)

@@ -18,8 +18,8 @@ async def test_every_call_of_a_script_takes_effect_and_returns_its_value(cloud: 
     one, two = await adds(cloud, 2)
     code = (
         f"var a = {one};\nvar b = {two};\n"
-        f'return {{"made": [a, b], "read": API.market.getById({{item_ids: "-{GROUP}_" + a.market_item_id + ",-{GROUP}_" '
-        "+ b.market_item_id})};"
+        f'return {{"made": [a, b], "read": API.market.getById({{item_ids: "-{GROUP}_" + a.market_item_id'
+        f' + ",-{GROUP}_" + b.market_item_id}})}};'
     )
     reply = await cloud.execute(code)
     made = [row["market_item_id"] for row in reply["response"]["made"]]
