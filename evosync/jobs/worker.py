@@ -125,14 +125,14 @@ class Jobs:
             main.result()
 
     async def _wind_up(self, worker: Worker, main: "asyncio.Task[None]") -> None:
-        """Nothing of the worker is left running, and its health record says so."""
+        """Nothing of the worker is left running, and its health record is gone (arq's `close` warns of itself)."""
         jobs = list(worker.tasks.values())
         for job in jobs:
             job.cancel()
         await asyncio.gather(main, *jobs, return_exceptions=True)
         worker.tasks.clear()
         with suppress(RedisError, OSError):
-            await worker.close()
+            await worker.pool.delete(worker.health_check_key)
 
 
 @asynccontextmanager

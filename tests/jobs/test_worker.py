@@ -1,0 +1,259 @@
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from arq.connections import ArqRedis
+from redis.exceptions import RedisError
+
+from evosync.domain.ids import UserId
+from evosync.domain.mirror import Scope
+from evosync.jobs import tasks, worker
+from evosync.jobs.worker import Jobs, check, working
+from evosync.queue import Queue, close_redis, open_redis
+from evosync.sync.mailbox import ROUTINE, Mailbox, Message
+from evosync.sync.ports import Due
+from evosync.sync.supervisor import Supervisor
+from tests import services
+
+ANNA, BORIS, VERA = (UserId(number) for number in (1, 2, 3))
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class Wishes:
+    """What the database would say: who is due, and what is wanted of whom."""
+
+    users: dict[UserId, Message] = field(default_factory=dict)
+    fails: bool = False
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    answer: asyncio.Event | None = None
+
+    async def due(self, now: datetime, limit: int) -> Sequence[UserId]:
+        assert now == NOW
+        return list(self.users)[:limit]
+
+    async def want(self, user: UserId, *, scope: Scope, reason: str, at: datetime) -> None:
+        self.users[user] = Message(scope, frozenset({reason}))
+
+    async def wanted(self, user: UserId) -> Message | None:
+        self.asked.set()
+        if self.answer is not None:
+            await self.answer.wait()
+        if self.fails:
+            raise ConnectionError("the database is away")
+        return self.users.get(user)
+
+
+@dataclass
+class House:
+    """A worker process in small: the queue, the wishes, and a supervisor whose runs only report."""
+
+    queue: Queue
+    url: str
+    wishes: Wishes = field(default_factory=Wishes)
+    ran: "asyncio.Queue[tuple[UserId, Message]]" = field(default_factory=asyncio.Queue)
+    hold: asyncio.Event | None = None
+    supervisor: Supervisor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.supervisor = Supervisor(self.run, crashed=self.crashed)
+
+    async def run(self, user: UserId, message: Message, stopping: asyncio.Event, mailbox: Mailbox) -> None:
+        self.ran.put_nowait((user, message))
+        if self.hold is not None:
+            await self.hold.wait()
+
+    async def crashed(self, user: UserId, error: Exception) -> None:
+        raise AssertionError(user) from error
+
+    async def next_run(self) -> tuple[UserId, Message]:
+        async with asyncio.timeout(10):
+            return await self.ran.get()
+
+    @property
+    def context(self) -> tasks.Context:
+        due: Due = self.wishes
+        return tasks.Context(self.supervisor, self.queue, due, self.wishes.wanted, lambda: NOW, batch=2)
+
+    def jobs(self, *, alone: bool = False) -> Jobs:
+        return Jobs(lambda: open_redis(self.url), self.context, alone=alone, first_wait=0.05, longest_wait=0.2)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
+    client = open_redis(redis_url)
+    yield client
+    await close_redis(client)
+
+
+@pytest.fixture
+async def house(redis: ArqRedis, redis_url: str) -> AsyncIterator[House]:
+    house = House(Queue(redis), redis_url)
+    yield house
+    if house.hold is not None:
+        house.hold.set()
+    await house.supervisor.stop(5)
+
+
+async def nudged(queue: Queue, user: UserId) -> None:
+    """Until the queue takes the nudge: the delivery of the one before may be at its very end."""
+    async with asyncio.timeout(20):
+        while not await queue.nudge(user):
+            await asyncio.sleep(0.01)
+
+
+async def working_already(queue: Queue) -> None:
+    async with asyncio.timeout(10):
+        while not await check(queue):
+            await asyncio.sleep(0.01)
+
+
+def ctx(house: House) -> dict[object, object]:
+    return {tasks.CONTEXT: house.context}
+
+
+async def test_a_nudge_reaches_the_users_actor_with_what_is_wanted(house: House) -> None:
+    await house.wishes.want(ANNA, scope=Scope.FULL, reason="button", at=NOW)
+    async with working(house.jobs()):
+        await house.queue.nudge(ANNA)
+        assert await house.next_run() == (ANNA, Message(Scope.FULL, frozenset({"button"})))
+
+
+async def test_a_nudge_during_the_run_is_not_swallowed(house: House) -> None:
+    house.hold = asyncio.Event()
+    await house.wishes.want(ANNA, scope=Scope.FULL, reason="button", at=NOW)
+    async with working(house.jobs()):
+        await house.queue.nudge(ANNA)
+        await house.next_run()
+        await house.wishes.want(ANNA, scope=Scope.DELTA, reason="toggle", at=NOW)
+        house.wishes.asked.clear()
+        await nudged(house.queue, ANNA)
+        await house.wishes.asked.wait()
+        house.hold.set()
+        assert await house.next_run() == (ANNA, Message(Scope.DELTA, frozenset({"toggle"})))
+
+
+async def test_a_nudge_for_a_user_of_whom_nothing_is_wanted_starts_no_actor(house: House) -> None:
+    await tasks.deliver(ctx(house), VERA)
+    assert house.supervisor.states() == ()
+
+
+async def test_a_failed_delivery_does_not_block_the_next(house: House) -> None:
+    await house.wishes.want(ANNA, scope=Scope.FULL, reason="button", at=NOW)
+    house.wishes.fails = True
+    async with working(house.jobs()):
+        await house.queue.nudge(ANNA)
+        await house.wishes.asked.wait()
+        house.wishes.fails = False
+        await nudged(house.queue, ANNA)
+        assert (await house.next_run())[0] == ANNA
+
+
+async def test_a_tick_nudges_who_is_due_a_batch_at_a_time(house: House) -> None:
+    for user in (ANNA, BORIS, VERA):
+        await house.wishes.want(user, scope=Scope.DELTA, reason=ROUTINE, at=NOW)
+    assert await tasks.tick(ctx(house)) == 2
+    assert await house.queue.depth() == 2
+    assert await tasks.tick(ctx(house)) == 0
+
+
+async def test_ticks_come_every_ten_seconds() -> None:
+    (tick,) = worker.cron_jobs()
+    times = []
+    at = NOW
+    for _ in range(7):
+        tick.calculate_next(at)
+        assert tick.next_run is not None
+        at = tick.next_run
+        times.append((at - NOW).total_seconds())
+    assert times == [10, 20, 30, 40, 50, 60, 70]
+
+
+async def test_two_workers_make_one_tick(house: House, redis: ArqRedis) -> None:
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5)
+    for _ in range(2):
+        pool = open_redis(house.url)
+        one = worker.build(pool, house.context)
+        one.cron_jobs[0].next_run = at
+        await one.run_cron(at, 0.5)
+        await close_redis(pool)
+    assert await house.queue.depth() == 1
+
+
+async def test_jobs_flow_again_after_redis_was_killed(private_redis: services.RedisServer) -> None:
+    redis = open_redis(private_redis.url)
+    house = House(Queue(redis), private_redis.url)
+    await house.wishes.want(ANNA, scope=Scope.FULL, reason="button", at=NOW)
+    async with working(house.jobs(alone=True)):
+        await house.queue.nudge(ANNA)
+        await house.next_run()
+        private_redis.server.kill()
+        assert not await house.queue.nudge(ANNA)
+        private_redis.server.start()
+        await nudged(house.queue, ANNA)
+        assert (await house.next_run())[0] == ANNA
+    await house.supervisor.stop(5)
+    await close_redis(redis)
+
+
+async def test_stopping_while_redis_is_away_is_quick(private_redis: services.RedisServer) -> None:
+    redis = open_redis(private_redis.url)
+    house = House(Queue(redis), private_redis.url)
+    async with asyncio.timeout(10), working(house.jobs()):
+        await working_already(house.queue)
+        private_redis.server.kill()
+        with pytest.raises((RedisError, OSError)):
+            await check(house.queue)
+    await close_redis(redis)
+
+
+async def test_stopping_finishes_the_job_in_hand(house: House) -> None:
+    house.wishes.answer = asyncio.Event()
+    await house.wishes.want(ANNA, scope=Scope.FULL, reason="button", at=NOW)
+    jobs = house.jobs()
+    task = asyncio.create_task(jobs.run())
+    await house.queue.nudge(ANNA)
+    await house.wishes.asked.wait()
+    jobs.stop()
+    for _ in range(20):  # it has taken notice, and waits
+        await asyncio.sleep(0)
+    assert not task.done()
+    house.wishes.answer.set()
+    await task
+    assert (await house.next_run())[0] == ANNA
+    assert await house.queue.depth() == 0
+
+
+async def test_a_stopped_worker_takes_no_more_jobs(house: House) -> None:
+    await house.wishes.want(ANNA, scope=Scope.FULL, reason="button", at=NOW)
+    async with working(house.jobs()):
+        await asyncio.sleep(0)
+    await house.queue.nudge(ANNA)
+    assert await house.queue.depth() == 1
+    assert house.ran.empty()
+
+
+async def test_a_living_worker_says_so_and_a_stopped_one_does_not(house: House) -> None:
+    assert not await check(house.queue)
+    async with working(house.jobs()):
+        await working_already(house.queue)
+    assert not await check(house.queue)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_a_lone_worker_takes_up_at_once_what_a_killed_one_had_in_hand(
+    house: House, redis: ArqRedis, *, alone: bool
+) -> None:
+    await house.wishes.want(ANNA, scope=Scope.FULL, reason="button", at=NOW)
+    await house.wishes.want(BORIS, scope=Scope.FULL, reason="button", at=NOW)
+    await house.queue.nudge(ANNA)
+    await redis.set(f"arq:in-progress:nudge:{ANNA}", b"1", ex=20)
+    async with working(house.jobs(alone=alone)):
+        if alone:
+            assert (await house.next_run())[0] == ANNA
+        else:
+            await house.queue.nudge(BORIS)
+            assert (await house.next_run())[0] == BORIS
+            assert house.ran.empty()

@@ -1,0 +1,93 @@
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from arq.connections import ArqRedis
+from arq.worker import Worker, func
+
+from evosync.domain.ids import UserId
+from evosync.queue import DELIVER, HEALTH_KEY, Queue, close_redis, open_redis, serialize
+from tests import services
+
+ANNA, BORIS = UserId(1), UserId(2)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
+    client = open_redis(redis_url)
+    yield client
+    await close_redis(client)
+
+
+@pytest.fixture
+def queue(redis: ArqRedis) -> Queue:
+    return Queue(redis)
+
+
+async def test_the_same_nudge_twice_waits_once(queue: Queue) -> None:
+    assert await queue.nudge(ANNA)
+    assert not await queue.nudge(ANNA)
+    assert await queue.nudge(BORIS)
+    assert await queue.depth() == 2
+
+
+async def test_a_nudge_carries_an_id_and_nothing_else_as_json(queue: Queue, redis: ArqRedis) -> None:
+    await queue.nudge(ANNA)
+    raw = await redis.get(f"arq:job:nudge:{ANNA}")
+    job = orjson.loads(raw)
+    assert (job["f"], job["a"], job["k"]) == (DELIVER, [ANNA], {})
+
+
+async def test_a_delivered_nudge_can_be_sent_again_at_once(queue: Queue, redis_url: str) -> None:
+    delivered: list[int] = []
+
+    async def deliver(ctx: dict[Any, Any], *users: Any, **_: Any) -> None:
+        delivered.extend(users)
+
+    for _ in range(2):
+        assert await queue.nudge(ANNA)
+        pool = open_redis(redis_url)
+        worker = Worker(
+            [func(deliver, name=DELIVER, keep_result=0)],
+            redis_pool=pool,
+            burst=True,
+            handle_signals=False,
+            poll_delay=0.01,
+            job_serializer=serialize,
+            job_deserializer=orjson.loads,
+        )
+        await worker.async_run()
+        await close_redis(pool)
+    assert delivered == [ANNA, ANNA]
+
+
+async def test_a_nudge_without_redis_is_lost_without_harm(private_redis: services.RedisServer) -> None:
+    private_redis.server.kill()
+    redis = open_redis(private_redis.url)
+    assert not await Queue(redis).nudge(ANNA)
+    await close_redis(redis)
+
+
+async def test_a_connection_gone_stale_is_replaced_unseen(private_redis: services.RedisServer) -> None:
+    redis = open_redis(private_redis.url)
+    queue = Queue(redis)
+    assert await queue.nudge(ANNA)
+    private_redis.server.stop()
+    private_redis.server.start()
+    assert await queue.nudge(BORIS)
+    await close_redis(redis)
+
+
+async def test_jobs_of_a_killed_worker_are_freed(queue: Queue, redis: ArqRedis) -> None:
+    await redis.set("arq:in-progress:nudge:1", b"1")
+    await redis.set("arq:in-progress:nudge:2", b"1")
+    await redis.set("lease:1", b"x")
+    await queue.forget_in_progress()
+    assert await redis.keys("*") == [b"lease:1"]
+
+
+async def test_health_is_what_a_worker_last_said(queue: Queue, redis: ArqRedis) -> None:
+    assert await queue.health() is None
+    await redis.set(HEALTH_KEY, b"Nov-22 j_complete=1")
+    assert await queue.health() == "Nov-22 j_complete=1"
