@@ -7,11 +7,11 @@ from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db.tables import cached_products, evotor_connections, item_links, mirrors, vk_connections
+from evosync.db import tills
+from evosync.db.tables import evotor_connections, mirrors, vk_connections
 from evosync.domain.connection import Health, Token
 from evosync.domain.errors import Side
 from evosync.domain.ids import CommunityId, UserId
-from evosync.domain.links import LinkState
 from evosync.security.seal import Sealed, Sealer, Unsealable
 
 UNREADABLE = "unreadable"
@@ -111,19 +111,7 @@ async def _save(connection: AsyncConnection, side: Side, user: UserId, values: d
 
 async def _show_items_of(connection: AsyncConnection, user: UserId, community: CommunityId) -> None:
     """Another community: its own links say which items the products are there. Its shop has to be read first."""
-    item = (
-        select(item_links.c.item_id)
-        .where(
-            item_links.c.user_id == user,
-            item_links.c.community_id == community,
-            item_links.c.product_id == cached_products.c.product_id,
-            item_links.c.state == LinkState.LIVE.value,
-        )
-        .scalar_subquery()
-    )
-    await connection.execute(
-        update(cached_products).where(cached_products.c.user_id == user).values(vk_product_id=item)
-    )
+    await tills.show_items(connection, user, community)
     await connection.execute(update(mirrors).where(mirrors.c.user_id == user).values(shop_read_at=None, pauses={}))
 
 

@@ -4,16 +4,15 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any, TypeVar
 
-import pymysql.converters
-from pymysql.constants import FIELD_TYPE
 from sqlalchemy import Connection, Table, event
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from evosync.db import mariadb
 
 T = TypeVar("T")
 
@@ -25,6 +24,10 @@ _FIRST_WAIT = 0.02
 _LOCK_WAIT_SECONDS = 5.0
 _DEADLOCK, _LOCK_TIMEOUT = 1213, 1205
 _WRITING = "evosync_writing"
+_SESSION = (
+    "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', "
+    "group_concat_max_len = 16777216"  # for `rows`
+)
 
 
 def make_engine(
@@ -49,17 +52,11 @@ def make_engine(
         connect_args={
             "charset": "utf8mb4",
             "connect_timeout": 10,
-            "init_command": "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
-            "conv": _conversions(),
+            "init_command": _SESSION,
+            "conv": mariadb.conversions(),
+            "async_creator_fn": mariadb.connect,
         },
     )
-
-
-def _conversions() -> dict[Any, Any]:
-    # The driver reads times by regular expression, ten times slower than this.
-    conversions: dict[Any, Any] = dict(pymysql.converters.conversions)
-    conversions[FIELD_TYPE.DATETIME] = datetime.fromisoformat
-    return conversions
 
 
 def _sqlite(url: str, *, pool_size: int, foreign_keys: bool, lock_wait: float) -> AsyncEngine:

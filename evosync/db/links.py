@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db import tills
 from evosync.db.engine import chunked, upsert
+from evosync.db.rows import Digests, rows
 from evosync.db.tables import album_links, item_links
+from evosync.db.types import utc
 from evosync.domain.ids import AlbumId, CommunityId, ProductId, UserId
 from evosync.domain.links import AlbumLink, Link, LinkState, ReadBack, Written
 
@@ -35,7 +37,6 @@ _LEAN = (
     _l.created_at,
 )
 _STATES = {state.value: state for state in LinkState}
-_ALL = select(*_LEAN).where(_l.user_id == bindparam("user"), _l.community_id == bindparam("community"))
 
 
 class Placing(Protocol):
@@ -51,17 +52,44 @@ async def links(
     connection: AsyncConnection, user: UserId, community: CommunityId, ids: Iterable[ProductId] | None
 ) -> dict[ProductId, Link]:
     """Without what was written and read back."""
-    of = {"user": user, "community": community}
     if ids is None:
-        rows = list((await connection.execute(_ALL, of)).all())
-    else:
-        rows = []
-        for chunk in chunked(ids):
-            rows.extend((await connection.execute(_ALL.where(_l.product_id.in_(chunk)), of)).all())
-    return {row[0]: _lean(row) for row in rows}
+        found, digest = await rows(connection, _LEAN, {_l.user_id: user, _l.community_id: community}, by=_l.product_id)
+        return {row[0]: _raw(row, digest) for row in found}
+    query = select(*_LEAN).where(_l.user_id == user, _l.community_id == community)
+    some: dict[ProductId, Link] = {}
+    for chunk in chunked(ids):
+        for row in (await connection.execute(query.where(_l.product_id.in_(chunk)))).all():
+            some[row[0]] = _link(row)
+    return some
 
 
-def _lean(row: Any, written: Written | None = None, read_back: ReadBack | None = None) -> Link:
+def _raw(row: Sequence[Any], digest: Digests) -> Link:
+    (
+        product, marker, state, item, keeps_text, hidden, album, source, face,
+        photo, refused, refusal, intent_at, looked_at, created_at,
+    ) = row  # fmt: skip
+    return Link(
+        product,
+        marker,
+        _STATES[state],
+        item,
+        keeps_text == 1,
+        hidden == 1,
+        album,
+        digest(source),
+        digest(face),
+        None,
+        None,
+        photo,
+        digest(refused) if refused else b"",
+        refusal,
+        utc(intent_at) if intent_at else None,
+        utc(looked_at) if looked_at else None,
+        utc(created_at) if created_at else None,
+    )
+
+
+def _link(row: Any, written: Written | None = None, read_back: ReadBack | None = None) -> Link:
     product, marker, state, item, keeps, hidden, album, source, face, *rest = row
     return Link(product, marker, _STATES[state], item, keeps, hidden, album, source, face, written, read_back, *rest)
 
@@ -73,7 +101,7 @@ async def whole(
     query = select(_l.written, _l.read_back, *_LEAN).where(_l.user_id == user, _l.community_id == community)
     for chunk in chunked(ids):
         for written, read_back, *row in (await connection.execute(query.where(_l.product_id.in_(chunk)))).all():
-            found[row[0]] = _lean(
+            found[row[0]] = _link(
                 row,
                 None if written is None else Written(**written),
                 None if read_back is None else ReadBack(**read_back),
@@ -82,18 +110,15 @@ async def whole(
 
 
 async def save(connection: AsyncConnection, user: UserId, community: CommunityId, links: Sequence[Link]) -> None:
-    await upsert(connection, item_links, [_row(user, community, link) for link in links])
+    # The album is `save_placed`'s to say: an edit and a move of one item may be recorded in any order.
+    await upsert(connection, item_links, [_row(user, community, link) for link in links], keep=("album_id",))
 
 
 async def save_with_items(
     connection: AsyncConnection, user: UserId, community: CommunityId, links: Sequence[Link]
 ) -> None:
     await save(connection, user, community, links)
-    await tills.set_items(connection, user, {link.product: _standing_item(link) for link in links})
-
-
-def _standing_item(link: Link) -> int | None:
-    return link.item if link.state is LinkState.LIVE else None
+    await tills.show_items(connection, user, community, [link.product for link in links])
 
 
 def _row(user: UserId, community: CommunityId, link: Link) -> dict[str, Any]:
@@ -127,7 +152,7 @@ async def drop(
         await connection.execute(
             delete(item_links).where(_l.user_id == user, _l.community_id == community, _l.product_id.in_(chunk))
         )
-    await tills.set_items(connection, user, dict.fromkeys(products))
+    await tills.show_items(connection, user, community, products)
 
 
 async def save_placed(
@@ -170,7 +195,7 @@ async def albums(connection: AsyncConnection, user: UserId, community: Community
 async def save_albums(
     connection: AsyncConnection, user: UserId, community: CommunityId, links: Sequence[AlbumLink]
 ) -> None:
-    rows = [
+    changed = [
         {
             "user_id": user,
             "community_id": community,
@@ -183,7 +208,7 @@ async def save_albums(
         }
         for link in links
     ]
-    await upsert(connection, album_links, rows)
+    await upsert(connection, album_links, changed)
 
 
 async def drop_albums(

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db.engine import chunked, upsert
+from evosync.db.rows import rows
 from evosync.db.tables import vk_cached_albums, vk_cached_products
 from evosync.db.types import FOLDED
 from evosync.domain.catalog import Album, Availability, Item
@@ -16,21 +17,16 @@ from evosync.domain.texts import fold_vk
 _a = vk_cached_albums.c
 _i = vk_cached_products.c
 
-_KNOWN_ALBUMS = select(_a.album_id, _a.digest).where(
-    _a.user_id == bindparam("user"), _a.group_id == bindparam("community")
-)
-_KNOWN_ITEMS = select(_i.item_id, _i.digest).where(
-    _i.user_id == bindparam("user"), _i.group_id == bindparam("community")
-)
-
 
 async def known(
     connection: AsyncConnection, user: UserId, community: CommunityId
 ) -> tuple[dict[AlbumId, bytes], dict[ItemId, bytes]]:
-    of = {"user": user, "community": community}
-    albums = await connection.execute(_KNOWN_ALBUMS, of)
-    items = await connection.execute(_KNOWN_ITEMS, of)
-    return {row[0]: row[1] for row in albums.all()}, {row[0]: row[1] for row in items.all()}
+    query = select(_a.album_id, _a.digest).where(_a.user_id == user, _a.group_id == community)
+    albums = {album: digest for album, digest in (await connection.execute(query)).all()}  # noqa: C416 - a row is no pair to mypy
+    items, digest = await rows(
+        connection, (_i.item_id, _i.digest), {_i.user_id: user, _i.group_id: community}, by=_i.item_id
+    )
+    return albums, {item: digest(raw) for item, raw in items}
 
 
 async def albums(connection: AsyncConnection, user: UserId, community: CommunityId) -> tuple[Album, ...]:

@@ -5,22 +5,22 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db.engine import chunked, upsert
-from evosync.db.tables import cached_groups, cached_products, cached_stores
+from evosync.db.rows import rows
+from evosync.db.tables import cached_groups, cached_products, cached_stores, item_links
 from evosync.domain.catalog import Group, Product, Store
-from evosync.domain.ids import ProductId, StoreId, UserId
+from evosync.domain.ids import CommunityId, ProductId, StoreId, UserId
+from evosync.domain.links import LinkState
 from evosync.domain.mirror import KnownProduct, TillChanges
 from evosync.domain.status import Status
 from evosync.domain.texts import fold
 
 _p = cached_products.c
 
-_KNOWN = select(_p.product_id, _p.digest, _p.status_digest, _p.gone_at.is_not(None)).where(
-    _p.user_id == bindparam("user"), _p.store_id == bindparam("store")
-)
+_KNOWN = (_p.product_id, _p.digest, _p.status_digest, _p.gone_at)
 
 _PRODUCT = (
     _p.product_id,
@@ -41,8 +41,11 @@ _PRODUCT = (
 
 
 async def known_products(connection: AsyncConnection, user: UserId, store: StoreId) -> dict[ProductId, KnownProduct]:
-    rows = (await connection.execute(_KNOWN, {"user": user, "store": store})).all()
-    return {product: KnownProduct(digest, status or b"", bool(gone)) for product, digest, status, gone in rows}
+    found, digest = await rows(connection, _KNOWN, {_p.user_id: user, _p.store_id: store}, by=_p.product_id)
+    return {
+        product: KnownProduct(digest(raw), digest(status) if status else b"", gone is not None)
+        for product, raw, status, gone in found
+    }
 
 
 async def stores(connection: AsyncConnection, user: UserId) -> tuple[Store, ...]:
@@ -90,11 +93,11 @@ async def save(connection: AsyncConnection, user: UserId, changes: TillChanges, 
             )
             .values(gone_at=bindparam("at"))
         )
-        rows = [
+        gone = [
             {"of_user": user, "of_store": store, "of_product": product, "at": at}
             for store, product in sorted(changes.products_gone)
         ]
-        await connection.execute(statement, rows)
+        await connection.execute(statement, gone)
 
 
 async def _save_stores(connection: AsyncConnection, user: UserId, changes: TillChanges) -> None:
@@ -104,7 +107,7 @@ async def _save_stores(connection: AsyncConnection, user: UserId, changes: TillC
     if changes.stores:
         last = select(func.coalesce(func.max(cached_stores.c.position), -1)).where(cached_stores.c.user_id == user)
         free = (await connection.scalar(last) or 0) + 1
-        rows = [
+        changed = [
             {
                 "user_id": user,
                 "store_id": store.id,
@@ -115,7 +118,7 @@ async def _save_stores(connection: AsyncConnection, user: UserId, changes: TillC
             }
             for position, store in enumerate(changes.stores, free)
         ]
-        await upsert(connection, cached_stores, rows, keep=["position"])
+        await upsert(connection, cached_stores, changed, keep=["position"])
 
 
 async def _save_groups(connection: AsyncConnection, user: UserId, changes: TillChanges) -> None:
@@ -124,7 +127,7 @@ async def _save_groups(connection: AsyncConnection, user: UserId, changes: TillC
         await connection.execute(
             delete(cached_groups).where(g.user_id == user, g.store_id == store, g.group_id == group)
         )
-    rows = [
+    changed = [
         {
             "user_id": user,
             "store_id": group.store,
@@ -135,7 +138,7 @@ async def _save_groups(connection: AsyncConnection, user: UserId, changes: TillC
         }
         for group in changes.groups
     ]
-    await upsert(connection, cached_groups, rows)
+    await upsert(connection, cached_groups, changed)
 
 
 def _product_row(user: UserId, product: Product, at: datetime) -> dict[str, Any]:
@@ -184,16 +187,23 @@ async def save_statuses(
             )
 
 
-async def set_items(connection: AsyncConnection, user: UserId, items: Mapping[ProductId, int | None]) -> None:
-    """Which VK item each of these products is; rows that say so already stay untouched."""
-    if not items:
+async def show_items(
+    connection: AsyncConnection, user: UserId, community: CommunityId, products: Iterable[ProductId] | None = None
+) -> None:
+    """Note which VK items these products (or all) are in the community, as its links have it."""
+    item = (
+        select(item_links.c.item_id)
+        .where(
+            item_links.c.user_id == user,
+            item_links.c.community_id == community,
+            item_links.c.product_id == _p.product_id,
+            item_links.c.state == LinkState.LIVE.value,
+        )
+        .scalar_subquery()
+    )
+    noted = update(cached_products).where(_p.user_id == user).values(vk_product_id=item)
+    if products is None:
+        await connection.execute(noted)
         return
-    differs: ColumnElement[bool] = func.coalesce(_p.vk_product_id, 0) != func.coalesce(bindparam("item"), 0)
-    statement = (
-        update(cached_products)
-        .where(and_(_p.user_id == bindparam("of_user"), _p.product_id == bindparam("of_product"), differs))
-        .values(vk_product_id=bindparam("item"))
-    )
-    await connection.execute(
-        statement, [{"of_user": user, "of_product": product, "item": item} for product, item in sorted(items.items())]
-    )
+    for chunk in chunked(sorted(products)):
+        await connection.execute(noted.where(_p.product_id.in_(chunk)))
