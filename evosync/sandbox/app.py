@@ -2,6 +2,7 @@
 
 import jinja2
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from evosync.sandbox.evotor import http as evotor_http
 from evosync.sandbox.keys import PAGES, SANDBOX
@@ -13,9 +14,20 @@ BIGGEST_BODY = 300 * 1024 * 1024
 """Five files of 50 MB each in one bulk upload."""
 
 
+@web.middleware
+async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What a test program asks of ``/control`` in a wrong way answers 400 with the reason."""
+    if not request.path.startswith("/control/"):
+        return await handler(request)
+    try:
+        return await handler(request)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
+
+
 def make_app(sandbox: Sandbox) -> web.Application:
     """Both clouds, their pages and the control API over one state."""
-    app = web.Application(client_max_size=BIGGEST_BODY)
+    app = web.Application(client_max_size=BIGGEST_BODY, middlewares=[_explain])
     app[SANDBOX] = sandbox
     app[PAGES] = jinja2.Environment(
         loader=jinja2.PackageLoader("evosync.sandbox", "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import gzip
 import json
 import signal
@@ -103,6 +104,7 @@ def main(argv: Sequence[str]) -> int:
     sandbox = Sandbox()
     try:
         seeded = _seeded(options, sandbox)
+        gc.freeze()  # a pass over a hundred thousand products would look like a slow network
         asyncio.run(_run(options, sandbox, seeded))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"sandbox: {error}\n")

@@ -52,7 +52,7 @@ class Ledger:
         """Per token, the most arrivals that any sliding window of that length holds."""
         windows: dict[str, deque[float]] = defaultdict(deque)
         most: dict[str, int] = {}
-        for arrival in self.of(side):
+        for arrival in sorted(self.of(side), key=lambda one: one.at):
             window = windows[arrival.token]
             window.append(arrival.at)
             while arrival.at - window[0] >= seconds:
@@ -76,6 +76,8 @@ class Pace:
 
     def admits(self, at: float, per_second: int) -> bool:
         """Count a request that came at ``at``; false if it is one too many."""
+        if self.accepted:
+            at = max(at, self.accepted[-1])
         while self.accepted and at - self.accepted[0] >= 1.0:
             self.accepted.popleft()
         if len(self.accepted) >= per_second:

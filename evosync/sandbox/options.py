@@ -30,6 +30,10 @@ class VkOptions:
     upload_response_once: bool = True
     bulk_order: Literal["sent", "shuffled"] = "shuffled"
     removed_by_id: Literal["availability", "absent", "zero"] = "availability"
+    malformed_ids: Literal["refuse", "skip"] = "refuse"
+    """What ``market.getById`` does with an id such as ``-77_`` among good ones; nobody knows."""
+    count_drift: int = 0
+    """By how much ``count`` of ``market.get`` differs from what can be paged (VK FACTS 6)."""
     album_list: Literal["before", "nothing"] = "before"
     """How much of an ``addToAlbum`` list is done when one item of it is refused: those before it, or none."""
     captcha_after_adds: int | None = None

@@ -89,6 +89,13 @@ async def test_a_store_is_changed_in_bulk(cloud: Cloud) -> None:
     assert (await cloud.evotor(f"/stores/{STORE}/products"))[0] == 402
 
 
+async def test_a_wrong_request_is_told_what_is_wrong(cloud: Cloud) -> None:
+    item = cloud.sandbox.add_item(GROUP, "Хлеб", 5).id
+    assert "colour" in (await ask(cloud, "POST", f"vk/{GROUP}/items/{item}", {"colour": "red"}, 400))["error"]
+    await ask(cloud, "POST", f"till/{USER}/{STORE}", {"remove": ["none"]}, 400)
+    await ask(cloud, "POST", f"till/{USER}/{STORE}", {"change": []}, 400)
+
+
 async def test_tokens_of_both_clouds_lose_their_rights(cloud: Cloud) -> None:
     await ask(cloud, "POST", "tokens", {"token": TOKEN, "revoked": True})
     assert await cloud.code("users.get") == 5

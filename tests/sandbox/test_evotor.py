@@ -1,9 +1,11 @@
 """Reading the till: Evotor FACTS 1 and 3."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from evosync.sandbox.cli import read_catalog
 from evosync.sandbox.evotor.cursor import seal, unseal
 from evosync.sandbox.evotor.till import Store
 from tests.sandbox.cloud import CLOUD_TOKEN, STORE, USER, Cloud
@@ -192,6 +194,12 @@ async def test_requests_are_counted_per_path_and_429_says_when_to_come_again(clo
 async def test_writing_is_not_imitated(cloud: Cloud) -> None:
     async with cloud.session.post(f"{cloud.running.evotor_url}{PRODUCTS}", json=[]) as reply:
         assert reply.status == 405
+
+
+def test_a_real_catalog_is_sold_as_it_is(cloud: Cloud, catalogs: Path) -> None:
+    catalog = read_catalog(catalogs / "sushi-cafe.json.gz")
+    store = cloud.sandbox.load_catalog(USER, STORE, catalog)
+    assert (len(store.products), len(store.groups)) == (140, 10)
 
 
 def test_a_catalog_is_loaded_with_the_groups_its_first_products_need(cloud: Cloud) -> None:

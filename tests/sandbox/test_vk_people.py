@@ -20,6 +20,12 @@ async def test_the_harmless_calls_of_a_connection_test_tell_who_and_what(cloud: 
     assert "deactivated" not in group
 
 
+async def test_a_community_is_found_by_its_name_too_and_an_unknown_one_is_refused(cloud: Cloud) -> None:
+    assert (await cloud.ok("groups.getById", group_id=f"club{GROUP}"))["groups"][0]["id"] == GROUP
+    assert len((await cloud.ok("groups.getById", group_ids=f"{GROUP},5"))["groups"]) == 1
+    assert await cloud.code("groups.getById", group_id=5) == 100
+
+
 async def test_groups_are_listed_by_the_level_asked_for(cloud: Cloud) -> None:
     cloud.sandbox.add_community(78, "Чужая, я редактор", TOKEN, level=2)
     cloud.sandbox.add_community(79, "Чужая, я модератор", TOKEN, level=1)

@@ -14,6 +14,12 @@ def test_a_window_slides_and_refused_requests_do_not_count() -> None:
     assert pace.admits(1.5, 3)
 
 
+def test_a_request_read_late_counts_no_earlier_than_the_last_one() -> None:
+    pace = Pace()
+    assert [pace.admits(at, 2) for at in (5.0, 4.9, 5.9)] == [True, True, False]
+    assert pace.admits(6.0, 2)
+
+
 def test_the_ledger_finds_the_fullest_window_of_each_token() -> None:
     ledger = Ledger()
     for at in (0.0, 0.4, 0.8, 1.0, 1.1, 5.0):

@@ -86,6 +86,19 @@ async def test_by_id_takes_a_hundred_full_ids(cloud: Cloud) -> None:
     assert await cloud.code("market.getById", item_ids="5") == 100
 
 
+async def test_a_malformed_id_spoils_the_whole_list_or_is_skipped(cloud: Cloud) -> None:
+    item = cloud.sandbox.add_item(GROUP, "Батон", 4600).id
+    ids = f"-{GROUP}_{item},-{GROUP}_"
+    assert await cloud.code("market.getById", item_ids=ids) == 100
+    cloud.sandbox.vk.malformed_ids = "skip"
+    assert (await cloud.ok("market.getById", item_ids=ids))["count"] == 1
+
+
+async def test_the_count_may_disagree_with_what_can_be_paged(cloud: Cloud) -> None:
+    cloud.sandbox.vk.count_drift = 3
+    assert (await cloud.ok("market.get", owner_id=-GROUP))["count"] == 3
+
+
 async def test_a_list_may_hold_a_false_where_told_so(cloud: Cloud) -> None:
     cloud.sandbox.vk.odd_rows = True
     cloud.sandbox.add_item(GROUP, "Батон", 4600)

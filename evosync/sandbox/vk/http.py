@@ -146,11 +146,12 @@ async def call_method(request: web.Request) -> web.StreamResponse:
     """Carry out a method; refusals come with HTTP 200 like everything else."""
     sandbox, method = request.app[SANDBOX], request.match_info["method"]
     await wait(sandbox, sandbox.latency.on_the_way())
+    arrived = time.monotonic()
     params: dict[str, str] = {}
     if request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
         params = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
     token_text = _bearer(request, params)
-    arrival = sandbox.ledger.arrive(time.monotonic(), "vk", sandbox.label_of(token_text), method)
+    arrival = sandbox.ledger.arrive(arrived, "vk", sandbox.label_of(token_text), method)
     renderer = sandbox.renderer(str(request.url.origin()))
     conversation = Conversation(sandbox, arrival, renderer, params)
     try:

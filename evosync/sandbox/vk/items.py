@@ -259,7 +259,7 @@ def get(call: Call) -> object:
         items = [item for item in items if item.updated < until + 86_400]
     page = items[offset : offset + (100 if count is None else count)]
     rows = orjson.Fragment(call.renderer.items(page, community, extended=extended))
-    return {"count": len(items), "items": rows}
+    return {"count": max(0, len(items) + options.count_drift), "items": rows}
 
 
 def get_by_id(call: Call) -> object:
@@ -271,7 +271,7 @@ def get_by_id(call: Call) -> object:
         raise wrong("item_ids", f"has too many values, at most {MOST_BY_ID}")
     extended = bool(params.flag("extended"))
     matched = [match for match in map(FULL_ID.match, asked) if match]
-    if not matched:
+    if not matched or (len(matched) < len(asked) and call.sandbox.vk.malformed_ids == "refuse"):
         raise wrong("item_ids", "is invalid")
     rows: list[bytes] = []
     for match in dict.fromkeys((int(m[1]), int(m[2])) for m in matched):

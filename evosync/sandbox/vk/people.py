@@ -77,13 +77,12 @@ def _fields(call: Call) -> set[str]:
 
 
 def groups_by_id(call: Call) -> object:
-    """Communities by id, in the shape of 5.199: an object with ``groups`` and ``profiles``."""
-    if "group_ids" in call.params:
-        asked = call.params.required_ids("group_ids", most=500)
-    else:
-        asked = [call.params.required_integer("group_id", low=1)]
+    """Communities by id or by a name such as ``club77``, in the shape of 5.199: ``groups`` and ``profiles``."""
+    text = call.params.text("group_ids") or call.params.required_text("group_id")
+    asked = [part.strip().removeprefix("club") for part in text.split(",")]
     fields = _fields(call)
-    found = [call.sandbox.communities[group_id] for group_id in asked if group_id in call.sandbox.communities]
+    numbers = [int(part) for part in asked if part.isascii() and part.isdigit()]
+    found = [call.sandbox.communities[number] for number in numbers if number in call.sandbox.communities]
     if not found:
         raise wrong("group_ids", "is invalid")
     return {"groups": [_community(call, community, fields) for community in found], "profiles": []}
