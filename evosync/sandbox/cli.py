@@ -19,7 +19,7 @@ from evosync.sandbox.state import Sandbox
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="sandbox",
+        prog="evosync sandbox",
         description="An imitation of the Evotor cloud and the VK API. Prints one JSON line when it is ready.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")

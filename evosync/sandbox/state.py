@@ -234,7 +234,16 @@ class Sandbox:
             self.accounts[token].revoked = True
 
     def fault(self, kind: str, method: str = "*", **rest: object) -> Fault:
-        """Put a fault in force; see :class:`Fault` for the names."""
+        """Put a fault in force; see :class:`Fault` for the names. ``token`` may be the token itself or its label.
+
+        Raises:
+            ValueError: an unknown kind or moment.
+            TypeError: an unknown name.
+        """
+        token = rest.get("token")
+        if isinstance(token, str):
+            known = self.tokens.get(token) or self.accounts.get(token)
+            rest["token"] = known.label if known else token
         return self.faults.add(Fault(kind=kind, method=method, **rest))  # type: ignore[arg-type]  # Fault checks them
 
     def next_photo_id(self) -> int:
@@ -287,9 +296,11 @@ class Sandbox:
         return self.renderer_kept
 
     def reset_counters(self) -> None:
-        """Forget arrivals, sums and writes; shops and catalogs stay."""
+        """Forget arrivals, sums, writes and adds spent; shops and catalogs stay."""
         self.ledger.clear()
         self.upload_server.received = 0
+        for token in self.tokens.values():
+            token.adds = 0
         for community in self.communities.values():
             community.writes.clear()
 

@@ -39,6 +39,13 @@ def test_a_rule_may_be_for_one_token_or_place_or_by_chance() -> None:
     assert 120 < struck < 280
 
 
+async def test_a_rule_for_one_token_leaves_the_others_alone(cloud: Cloud) -> None:
+    cloud.sandbox.add_person("other")
+    cloud.sandbox.fault("error", "users.get", token=TOKEN, code=9)
+    assert await cloud.ok("users.get", "other")
+    assert await cloud.code("users.get") == 9
+
+
 def test_an_unknown_kind_or_moment_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown kind"):
         Fault(kind="flood")  # type: ignore[arg-type]  # that is the point

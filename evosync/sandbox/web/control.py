@@ -128,11 +128,9 @@ async def add_fault(request: web.Request) -> web.Response:
     unknown = set(body) - FAULT_FIELDS
     if unknown or "kind" not in body:
         raise _bad(f"unknown: {sorted(unknown)}; known are {sorted(FAULT_FIELDS)}, kind is needed")
-    try:
-        fault = Fault(**body)  # type: ignore[arg-type]  # Fault checks kind and moment, the rest fails a test loudly
-    except ValueError as error:
-        raise _bad(str(error)) from error
-    return _json(_described_fault(request.app[SANDBOX].faults.add(fault)), 201)
+    kind, method = _text(body, "kind"), _text(body, "method", "*")
+    rest = {name: value for name, value in body.items() if name not in ("kind", "method")}
+    return _json(_described_fault(request.app[SANDBOX].fault(kind, method, **rest)), 201)
 
 
 @routes.get("/control/faults")
@@ -178,6 +176,7 @@ async def counters(request: web.Request) -> web.Response:
             "errors": dict(ledger.errors),
             "unknown_parameters": dict(ledger.unknown_parameters),
             "most_in_one_second": ledger.most_in_window(1.0),
+            "labels": {token.text: token.label for token in sandbox.tokens.values()},
             "files_received": sandbox.upload_server.received,
             "writes": {str(c.id): dict(c.writes) for c in sandbox.communities.values() if c.writes},
         }

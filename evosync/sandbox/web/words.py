@@ -45,6 +45,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "pay": ("Оплатить", "Pay"),
     "stop_paying": ("Не платить (402)", "Stop paying (402)"),
     "group": ("Группа", "Group"),
+    "inside": ("Внутри группы", "Inside group"),
     "groups": ("Группы", "Groups"),
     "root": ("Без группы", "No group"),
     "all_groups": ("Все группы", "All groups"),
