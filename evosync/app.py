@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 import aiohttp
 from aiohttp import web
-from arq.connections import ArqRedis
+from redis.asyncio import Redis
 
 from evosync.db import migrate
 from evosync.db.engine import Database, make_engine
@@ -97,7 +97,7 @@ class Core:
     database: Database
     sealer: Sealer
     ledger: DbLedger
-    redis: ArqRedis
+    redis: Redis
     redis_url: str
     queue: Queue
     clients: Clients
