@@ -30,7 +30,7 @@ _REPLY_BYTES = 4_600_000
 _GUESSED_ITEM_BYTES = 6_000
 _TRIES = 5
 _THROTTLED_TRIES = 10
-_LATE_DEPARTURE = 0.02
+_LATE_DEPARTURE = 0.01
 """More than it takes to write a script: a connection had to be opened first."""
 _LONGEST_DEPARTURE = 3.0
 _EXECUTE_REFUSED = frozenset({8, faults.COMPILE, faults.PARAMETER})

@@ -154,7 +154,7 @@ redis.call('PEXPIRE', KEYS[1], 3600000)
 return 0
 """
 
-_FURTHEST = 1_500_000
+_FURTHEST = 700_000
 """How far ahead a departure is promised. Beyond that a caller asks again later."""
 _QUIET = _FURTHEST + pace.SECOND
 _HARDLY_LATE = 20_000
