@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from evosync.domain.action import AddAlbum, AlbumKey, Note, PlaceItems, RenameAlbum, TieAlbum, Unplace
+from evosync.domain.catalog import Album
 from evosync.domain.errors import CloudError, Full, NotFound, Operators, Quota, Unknown
 from evosync.domain.ids import AlbumId, ItemId, ProductId
 from evosync.domain.links import AlbumLink
@@ -125,9 +126,15 @@ class Placer:
         work.advance()
 
     async def _tie(self, action: AddAlbum | RenameAlbum, album: AlbumId) -> None:
+        """The album goes into the cache too: a delta, which lists no albums, must not miss it and make another."""
         self._albums[action.key] = album
+        await self._cache(albums=[Album(album, action.title)])
         links = [AlbumLink(store, group, album, action.title, action.title) for store, group in action.groups]
         await self._work.ledger.save_album_links(self._work.user, self._work.community, links)
+
+    async def _cache(self, *, albums: Sequence[Album] = (), gone: Sequence[AlbumId] = ()) -> None:
+        work = self._work
+        await work.ledger.save_shop(work.user, work.community, albums=albums, albums_gone=gone, items=(), items_gone=())
 
     async def _rename(self, action: RenameAlbum) -> None:
         work = self._work
@@ -145,6 +152,7 @@ class Placer:
     async def _remake(self, key: AlbumKey, album: AlbumId) -> bool:
         """The album is gone: forget it and make it once more (VK FACTS 4, error 1402)."""
         await self._work.ledger.drop_album_links(self._work.user, self._work.community, [album])
+        await self._cache(gone=[album])
         recipe = self._recipes.get(key)
         if recipe is None or key in self._remade:
             self._work.unsure = True
