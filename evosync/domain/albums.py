@@ -60,26 +60,25 @@ def plan_albums(
         members[key].append(group)
         titles.setdefault(key, title)
 
-    needed_as_is = {
-        tied[group].album
+    # An album that bears the title of a shown group is that group's, whatever an older memory says.
+    bearer = {album: key for key, album in by_title.items() if key in members}
+    own_of = {
+        key: [tied[group] for group in groups if group in tied and bearer.get(tied[group].album, key) == key]
         for key, groups in members.items()
-        for group in groups
-        if group in tied and fold(tied[group].title) == key
     }
+    needed_as_is = {link.album for key, own in own_of.items() for link in own if fold(link.title) == key}
     existing: dict[AlbumKey, AlbumId] = {}
     actions: list[AddAlbum | TieAlbum | RenameAlbum] = []
     missing: list[AlbumKey] = []
     for key, groups in members.items():
-        own = [tied[group] for group in groups if group in tied]
+        own = own_of[key]
         same = next((link for link in own if fold(link.title) == key), None)
         moved = next((link for link in own if link.album not in needed_as_is), None)
         if same is not None:
             existing[key] = same.album
             untied = tuple(group for group in groups if group not in tied or tied[group].album != same.album)
             if untied:
-                actions.append(
-                    TieAlbum(key, same.album, same.title, same.read_back, untied, adopted=same.adopted)
-                )
+                actions.append(TieAlbum(key, same.album, same.title, same.read_back, untied, adopted=same.adopted))
         elif key in by_title and (moved is None or by_title[key] == moved.album):
             album = by_title[key]
             existing[key] = album
@@ -93,7 +92,12 @@ def plan_albums(
                 actions.append(
                     TieAlbum(
                         # What VK made of our own title stays remembered: the owner's rename holds for good.
-                        key, moved.album, titles[key], moved.read_back, tuple(groups), adopted=moved.adopted
+                        key,
+                        moved.album,
+                        titles[key],
+                        moved.read_back,
+                        tuple(groups),
+                        adopted=moved.adopted,
                     )
                 )
         else:

@@ -4,7 +4,7 @@ Measured against VK's own read-back of what was last written: what VK makes of a
 entities) is therefore no difference, and what the owner changed by hand is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evosync.domain.catalog import Availability, Item
 from evosync.domain.links import Link, ReadBack, Written
@@ -91,6 +91,27 @@ def differences(wanted: Wanted, link: Link, item: Item) -> Differences:
     if hand:
         by_hand.append("description")
     return Differences(name=name, description=description, kopecks=kopecks, stock=stock, by_hand=tuple(by_hand))
+
+
+def forget_touched(link: Link, item: Item, *, text: bool, rest: bool, name: bool) -> Link:
+    """The link without what was last written into fields that the owner has changed since.
+
+    For fields that this plan does not compare: their change by hand would else be taken for VK's form of
+    ours with the next read-back, and stay when they are mirrored again.
+    """
+    written, read = link.written, link.read_back
+    if written is None or read is None:
+        return link
+    return replace(
+        link,
+        written=replace(
+            written,
+            name=None if name and read.title not in {None, item.title} else written.name,
+            description=None if text and read.description not in {None, item.description} else written.description,
+            kopecks=None if rest and read.kopecks not in {None, item.kopecks} else written.kopecks,
+            stock=None if rest and read.stock not in {None, item.stock} else written.stock,
+        ),
+    )
 
 
 def is_hidden(link: Link, item: Item) -> bool:

@@ -1,5 +1,7 @@
 """Goods that a marketplace may refuse, known by the till's product type (Evotor FACTS 1.6)."""
 
+from functools import lru_cache
+
 RISKY: dict[str, tuple[str, ...]] = {
     "alcohol": ("ALCOHOL",),
     "beer": ("BEER",),
@@ -10,6 +12,7 @@ RISKY: dict[str, tuple[str, ...]] = {
 """Kind → how its types begin. By beginning, because the list of types grows."""
 
 
+@lru_cache(maxsize=256)
 def risky_kind(product_type: str) -> str | None:
     """The kind that an owner may allow or not; None for ordinary goods, and for types not heard of."""
     for kind, beginnings in RISKY.items():

@@ -20,7 +20,7 @@ from evosync.domain.action import (
     Why,
 )
 from evosync.domain.catalog import Availability, Item, Product, Shop, Till
-from evosync.domain.differences import Differences, as_read, differences, is_hidden
+from evosync.domain.differences import Differences, as_read, differences, forget_touched, is_hidden
 from evosync.domain.ids import AlbumId, ItemId, ProductId
 from evosync.domain.links import AlbumLink, Link, LinkState, ReadBack, Written
 from evosync.domain.marker import PREFIX, marker
@@ -101,10 +101,14 @@ def _index(look: Survey, links: Mapping[ProductId, Link]) -> _Index:
     for item in look.shop.items.values():
         if item.sku is not None and item.sku.startswith(PREFIX) and item.availability is not Availability.REMOVED:
             by_marker[item.sku].append(item)
-    for items in by_marker.values():
-        items.sort(key=lambda item: item.id)
     taken = {link.item for link in links.values()}
-    strays = frozenset(sku for sku, items in by_marker.items() if not any(item.id in taken for item in items))
+    followed = set()
+    for sku, items in by_marker.items():
+        if len(items) > 1:
+            items.sort(key=lambda item: item.id)
+        if any(item.id in taken for item in items):
+            followed.add(sku)
+    strays = frozenset(by_marker.keys() - followed)
     if any(product not in links for product in look.open):
         for item in look.shop.items.values():
             ours = item.sku is not None and item.sku.startswith(PREFIX)
@@ -295,6 +299,7 @@ def _plan_item(
     product: ProductId, wanted: Wanted, link: Link, item: Item, source: bytes, look: Survey, draft: _Draft
 ) -> None:
     found = differences(wanted, link, item)
+    link = forget_touched(link, item, name=wanted.name is None, text=not wanted.has_own_text, rest=False)
     status = wanted.standing
     if link.refused == source and link.refusal:
         status = refusal_status(link.refusal)
@@ -416,14 +421,16 @@ def _plan_unwanted(
 ) -> None:
     """A pushed product that no longer belongs on sale: leave, hide or sell out its item."""
     now_hidden = is_hidden(link, item)
+    before = link.written or Written()
+    link = forget_touched(link, item, name=True, text=True, rest=True)
     written = link.written or Written()
     stock: int | None = None
     by_hand: tuple[str, ...] = ()
     if unwanted.effect is Effect.SELL_OUT:
         hidden = now_hidden and not link.hidden_by_us
-        if hidden != now_hidden or (item.stock != 0 and not (item.stock is None and written.stock == 0)):
+        if hidden != now_hidden or (item.stock != 0 and not (item.stock is None and before.stock == 0)):
             stock = 0
-        if stock == 0 == written.stock and link.read_back is not None and link.read_back.stock == 0:
+        if stock == 0 == before.stock and link.read_back is not None and link.read_back.stock == 0:
             by_hand = ("stock",)
         due = stock is not None or hidden != now_hidden
     else:
@@ -460,9 +467,8 @@ def _plan_not_shown(look: Survey, links: Mapping[ProductId, Link], index: _Index
     """Products whose groups or stores are off, and those gone from the till."""
     by_group: dict[GroupKey, Unwanted] = {}
     new_groups: set[str] = set()
-    for product, rows in look.shelf.variants.items():
-        if product in look.shown:
-            continue
+    for product in sorted(look.shelf.variants.keys() - look.shown.keys()):
+        rows = look.shelf.variants[product]
         key = look.shelf.group_of(rows[0])
         off = by_group.get(key) if len(rows) == 1 else None
         if off is None:

@@ -8,6 +8,7 @@ descriptions too short get the name in front.
 import html
 import re
 import unicodedata
+from collections import Counter
 
 NAME_MIN = 4
 NAME_MAX = 100
@@ -18,12 +19,13 @@ ELLIPSIS = "…"
 FILLER = "Подробности уточняйте у продавца."
 
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
+_DOMAIN = r"\.(?:ru|рф|su|com|net|org|info|biz|me|io|app|shop|online|site|store|club|top|by|kz|ua|cc|link)\b"
 _LINK = re.compile(
-    r"(?:https?://|www\.)\S+"
-    r"|(?:[\w.+-]+@)?\b[\w-]+(?:\.[\w-]+)*"
-    r"\.(?:ru|рф|su|com|net|org|info|biz|me|io|app|shop|online|site|store|club|top|by|kz|ua|cc|link)\b(?:/\S*)?",
+    rf"(?:https?://|www\.)\S+|(?:[\w.+-]+@)?\b[\w-]+(?:\.[\w-]+)*{_DOMAIN}(?:/\S*)?",
     re.IGNORECASE,
 )
+_LINK_SIGN = re.compile(rf"://|www\.|{_DOMAIN}", re.IGNORECASE)
+"""Cheap to look for; few texts hold a link."""
 _SPACES = re.compile(r"[^\S\n]+")
 _BLANK_LINES = re.compile(r"\s*\n\s*\n\s*")
 _DEAREST = 10  # `&#1114111;`
@@ -40,20 +42,21 @@ def fold_vk(title: str) -> str:
     return fold(html.unescape(title) if "&" in title else title)
 
 
+def _cost(char: str) -> int:
+    cost = _COSTS.get(char)
+    if cost is not None:
+        return cost
+    if ord(char) > 0x7F:
+        try:
+            char.encode("cp1251")
+        except UnicodeEncodeError:
+            return len(str(ord(char))) + 3
+    return 1
+
+
 def vk_length(text: str) -> int:
     """Length as VK counts: in cp1251 and after HTML escaping; what cp1251 lacks becomes `&#number;`."""
-    length = 0
-    for char in text:
-        cost = _COSTS.get(char)
-        if cost is None:
-            cost = 1
-            if ord(char) > 0x7F:
-                try:
-                    char.encode("cp1251")
-                except UnicodeEncodeError:
-                    cost = len(str(ord(char))) + 3
-        length += cost
-    return length
+    return sum(_cost(char) * times for char, times in Counter(text).items())
 
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
@@ -61,17 +64,21 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 def _visible(text: str) -> str:
     """Without control, format and surrogate characters; joiners inside emoji stay."""
-    return "".join(char for char in text if char in "\n\u200d" or unicodedata.category(char) not in _INVISIBLE)
+    odd = [char for char in set(text) if not char.isprintable() and char not in "\n\u200d"]
+    drop = {ord(char): None for char in odd if unicodedata.category(char) in _INVISIBLE}
+    return text.translate(drop) if drop else text
 
 
 def _plain(text: str) -> str:
     """Markup and entities resolved; spoilt, repeatedly escaped entities too."""
     for _ in range(5):
+        if "&" not in text:
+            break
         unescaped = html.unescape(text)
         if unescaped == text:
             break
         text = unescaped
-    return _TAG.sub(" ", text)
+    return _TAG.sub(" ", text) if "<" in text else text
 
 
 def clean_name(raw: str) -> str:
@@ -88,7 +95,7 @@ def shorten(text: str, limit: int) -> str:
     room = limit - vk_length(ELLIPSIS)
     end = used = 0
     for char in text:
-        used += vk_length(char)
+        used += _cost(char)
         if used > room:
             break
         end += 1
@@ -116,7 +123,10 @@ def clean_description(raw: str) -> str:
 
     Empty where nothing but punctuation is left: tills hold texts such as ". ".
     """
-    text = _visible(_LINK.sub(" ", _plain(raw.replace("\r\n", "\n").replace("\r", "\n")).replace("\t", " ")))
+    text = _plain(raw.replace("\r\n", "\n").replace("\r", "\n"))
+    if _LINK_SIGN.search(text):
+        text = _LINK.sub(" ", text)
+    text = _visible(text.replace("\t", " "))
     lines = (_SPACES.sub(" ", line).strip() for line in _BLANK_LINES.sub("\n\n", text).split("\n"))
     clean = "\n".join(lines).strip()
     return clean if any(map(str.isalnum, clean)) else ""

@@ -103,10 +103,10 @@ class World:
             assert row.albums & ours == {link.album}, "a moved product leaves its old album"
 
     def _stock(self, rows: list[Product]) -> int:
-        counts = [row.quantity for row in rows if row.sellable]
-        if self.policy.stock_mode is StockMode.CONSTANT or None in counts:
+        sold = [row for row in rows if row.sellable]
+        if self.policy.stock_mode is StockMode.CONSTANT or any(row.quantity is None for row in sold):
             return 1000
-        return sum(max(int(count), 0) for count in counts if count is not None)
+        return sum(max(int((row.quantity or 0) // (10 if row.unit == "г" else 1)), 0) for row in sold)
 
     def _check_absent(self, product: ProductId, item: ItemId, before: dict[ItemId, Row]) -> None:
         at_till = any(key[1] == product for key in self.stock)
@@ -163,7 +163,7 @@ class World:
             case "sell":
                 row = replace(row, sellable=not row.sellable)
             case "count":
-                row = replace(row, quantity=rng.choice([None, Decimal(0), Decimal(7)]))
+                row = replace(row, quantity=rng.choice([None, Decimal(0), Decimal(47)]))
             case "weigh":
                 row = replace(row, unit="г" if row.unit != "г" else "шт")
             case "risk":
