@@ -6,6 +6,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp_session import session_middleware
 
+from evosync.accounts.links import Links
 from evosync.accounts.sessions import Sessions
 from evosync.accounts.throttle import Throttle
 from evosync.web.access import require_rules
@@ -13,19 +14,25 @@ from evosync.web.assets import Assets
 from evosync.web.client import identify
 from evosync.web.errors import show_errors
 from evosync.web.headers import add_headers, compress
-from evosync.web.keys import ASSETS, CATALOGS, SERVICES, SESSIONS, THROTTLE
-from evosync.web.pages import home, login
+from evosync.web.keys import ASSETS, CATALOGS, LINKS, SERVICES, SESSIONS, THROTTLE
+from evosync.web.pages import account, home, login, profile, recovery
 from evosync.web.render import setup_templates
 from evosync.web.services import Services
 from evosync.web.session import cookie_name, make_storage
 from evosync.web.viewer import load_viewer, resolve
 from evosync.words.language import load_catalogs
 
-PAGES: Final = (home, login)
+PAGES: Final = (home, login, account, recovery, profile)
 """Every page module of the site."""
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of a form. Routes that take more say so themselves."""
+
+
+def make_links(services: Services) -> Links:
+    """Also for the outbox, which puts the links into letters."""
+    site = services.site
+    return Links(site.keys, base_url=site.base_url, invite_hours=site.invite_hours)
 
 
 def make_site(
@@ -51,6 +58,7 @@ def make_site(
     app[CATALOGS] = load_catalogs()
     app[ASSETS] = Assets(services.site.static)
     app[SESSIONS] = Sessions(services.redis, cookie=cookie_name(https=services.site.is_https))
+    app[LINKS] = make_links(services)
     app[THROTTLE] = Throttle(services.redis)
     setup_templates(app)
     app.router.add_get("/static/{name}", app[ASSETS].serve, name="static")

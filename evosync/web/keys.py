@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import jinja2
 from aiohttp import web
 
+from evosync.accounts.links import Links
 from evosync.accounts.sessions import Sessions
 from evosync.accounts.throttle import Throttle
 from evosync.db.site import Viewer
@@ -37,6 +38,7 @@ TEMPLATES: Mapping[Language, web.AppKey[jinja2.Environment]] = {
     language: web.AppKey(f"templates-{language.value}", jinja2.Environment) for language in Language
 }
 SESSIONS = web.AppKey("sessions", Sessions)
+LINKS = web.AppKey("links", Links)
 THROTTLE = web.AppKey("throttle", Throttle)
 
 CLIENT = web.RequestKey("client", Client)

@@ -41,6 +41,7 @@ def setup_templates(app: web.Application) -> None:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        environment.policies["ext.i18n.trimmed"] = True  # as babel.cfg reads them
         words = app[CATALOGS][language]
         environment.install_gettext_callables(  # type: ignore[attr-defined]  # added by the extension
             words.translations.gettext, words.translations.ngettext, newstyle=True

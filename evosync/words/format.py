@@ -148,10 +148,13 @@ class Format:
         return self.words.ngettext("%(num)s day", "%(num)s days", -(-minutes // 1440))
 
     def wait(self, length: timedelta) -> str:
-        """As an owner has to wait it: in seconds under a minute, else like `span`, and fit to follow «через»."""
+        """How long to wait: like `span`, in seconds under a minute, and in the case that follows «через»."""
         seconds = max(-(-int(length.total_seconds() * 10) // 10), 1)
         if seconds < 60:
-            return self.words.ngettext("%(num)s second", "%(num)s seconds", seconds)
+            return self.words.npgettext("wait", "%(num)s second", "%(num)s seconds", seconds)
+        minutes = -(-seconds // 60)
+        if minutes < 60:
+            return self.words.npgettext("wait", "%(num)s minute", "%(num)s minutes", minutes)
         return self.span(length)
 
     def left(self, length: timedelta | None) -> str:

@@ -1,7 +1,7 @@
 """The languages of the interface and their gettext catalogs.
 
-English texts are the msgids, so only the other languages have catalogs. They are read as .po files at the
-start: nothing has to be compiled, and nothing compiled can be out of date.
+English texts are the msgids, so only the other languages have catalogs: `locale/LANGUAGE/*.po`, one file for each
+place of the site. They are read at the start: nothing has to be compiled, and nothing compiled can be out of date.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from importlib.resources import files
 from io import BytesIO
 from typing import Final
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -70,17 +71,28 @@ class Words:
         text: str = self.translations.ngettext(one, many, number)
         return text % {"num": number, **values}
 
+    def npgettext(self, context: str, one: str, many: str, number: int, **values: object) -> str:
+        """Where another language has other forms for the same English words, `context` tells them apart."""
+        text: str = self.translations.npgettext(context, one, many, number)
+        return text % {"num": number, **values}
+
 
 Catalogs = Mapping[Language, Words]
 
 
 def _translations(language: Language) -> NullTranslations:
-    source = files("evosync") / "locale" / language.value / "LC_MESSAGES" / "messages.po"
-    if not source.is_file():
+    folder = files("evosync") / "locale" / language.value
+    if not folder.is_dir():
         return NullTranslations()
+    whole = Catalog(locale=language.value)
+    for source in sorted(folder.iterdir(), key=lambda source: source.name):
+        if source.name.endswith(".po"):
+            with source.open("rb") as file:
+                for message in read_po(file, locale=language.value):
+                    if message.id:
+                        whole.add(message.id, message.string, context=message.context)
     compiled = BytesIO()
-    with source.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=language.value))
+    write_mo(compiled, whole)
     compiled.seek(0)
     return Translations(compiled)
 

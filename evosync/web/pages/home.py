@@ -2,10 +2,11 @@
 
 from aiohttp import web
 
-from evosync.web.keys import VIEWER
+from evosync.web.keys import SERVICES, VIEWER
 from evosync.web.render import answer, page
 from evosync.web.session import choose_language
 from evosync.words.language import language_of
+from evosync.words.texts import PRIVACY, PROMISES, TERMS, Text
 
 
 async def front(request: web.Request) -> web.Response:
@@ -25,15 +26,21 @@ async def robots(request: web.Request) -> web.Response:
 
 
 async def privacy(request: web.Request) -> web.Response:
-    return await page(request, "public/privacy.html")
+    return await _reading(request, PRIVACY)
 
 
 async def terms(request: web.Request) -> web.Response:
-    return await page(request, "public/terms.html")
+    return await _reading(request, TERMS)
 
 
 async def promises(request: web.Request) -> web.Response:
-    return await page(request, "public/promises.html")
+    return await _reading(request, PROMISES)
+
+
+async def _reading(request: web.Request, text: Text) -> web.Response:
+    site = request.app[SERVICES].site
+    context = {"text": text, "operator": site.operator or site.base_url, "support": site.support or site.base_url}
+    return await page(request, "public/text.html", context)
 
 
 async def language(request: web.Request) -> web.Response:

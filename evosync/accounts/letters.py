@@ -1,0 +1,72 @@
+"""Letters into the outbox, in the transaction of the change that causes them."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from evosync.db import site as people
+from evosync.db.site import Person, UserStatus
+from evosync.domain.ids import UserId
+from evosync.words.letters import LETTERS, Kind
+
+MAIL: Final = "mail"
+SMS: Final = "sms"
+
+
+async def write_letter(
+    connection: AsyncConnection,
+    person: Person,
+    kind: Kind,
+    *,
+    at: datetime,
+    link: int | None = None,
+    to: str | None = None,
+    **values: Any,
+) -> bool:
+    """False where nothing was written: no address, or a notice that he switched off.
+
+    `values` hold nothing secret: a link goes by its number. Somebody with a phone and no mail gets an SMS, and
+    only for a link that sets his password. The queue is nudged by the caller, after the commit.
+    """
+    notice = LETTERS[kind].notice
+    if notice and not person.wants(notice):
+        return False
+    channel, address = _way(person, kind, to)
+    if not address:
+        return False
+    await people.add_letter(
+        connection,
+        user=person.id,
+        channel=channel,
+        kind=kind.value,
+        address=address,
+        language=person.language,
+        values={"name": person.name, **{name: _plain(value) for name, value in values.items()}},
+        link_id=link,
+        at=at,
+    )
+    return True
+
+
+def _way(person: Person, kind: Kind, to: str | None) -> tuple[str, str]:
+    if to or person.email:
+        return MAIL, to or person.email or ""
+    if person.phone and kind in {Kind.INVITE, Kind.RESET}:
+        return SMS, person.phone
+    return MAIL, ""
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+async def tell(connection: AsyncConnection, user: UserId, kind: Kind, *, at: datetime, **values: Any) -> bool:
+    """A notice to an active owner about his mirror: one of the kinds that have a `notice` in `words.letters`.
+
+    The values are those of the letter's sentences; `code` brings its card's cause, title and advice along.
+    """
+    person = await people.person(connection, user)
+    if person is None or person.status is not UserStatus.ACTIVE:
+        return False
+    return await write_letter(connection, person, kind, at=at, **values)

@@ -1,0 +1,119 @@
+"""Sends what waits in the outbox; safe in several processes at once."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from evosync.accounts.letters import SMS
+from evosync.accounts.links import BadLink, Links
+from evosync.db import site as people
+from evosync.db.engine import Database
+from evosync.db.site import LetterRow, LetterState, Link
+from evosync.notify.letters import Renderer
+from evosync.notify.mail import Mail, NotSent
+from evosync.notify.sms import Sms
+from evosync.words.letters import Kind
+
+_log = logging.getLogger(__name__)
+
+BATCH: Final = 50
+TRIES: Final = 10
+_CLAIM: Final = timedelta(minutes=5)
+"""A letter whose sender died in the middle is tried again after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostOffice:
+    """All that sending takes."""
+
+    database: Database
+    links: Links
+    renderer: Renderer
+    mail: Mail
+    sms: Sms
+    clock: Callable[[], datetime]
+
+    async def send_due(self) -> int:
+        """Sends what is due; how many letters went out. It may be called as often as one likes."""
+        at = self.clock()
+        due = await self.database.read(lambda connection: people.due_letters(connection, at=at, limit=BATCH))
+        sent = 0
+        for letter in due:
+            claimed = await self.database.write(
+                lambda connection, letter=letter: people.claim_letter(connection, letter, until=at + _CLAIM)  # type: ignore[misc]  # a loop variable bound at once
+            )
+            if claimed:
+                sent += await self._send(letter)
+        return sent
+
+    async def _send(self, letter: LetterRow) -> bool:
+        link = await self._link(letter)
+        if letter.link_id is not None and link is None:
+            await self._finish(letter, LetterState.FAILED, "the link is used or too old")
+            return False
+        try:
+            await self._carry(letter, link)
+        except BadLink:
+            await self._finish(letter, LetterState.FAILED, "the link's key is no longer known")
+            return False
+        except NotSent as error:
+            await self._put_off(letter, error)
+            return False
+        await self._finish(letter, LetterState.SENT, "")
+        return True
+
+    async def _link(self, letter: LetterRow) -> Link | None:
+        number = letter.link_id
+        if number is None:
+            return None
+        found = await self.database.read(lambda connection: people.link(connection, number))
+        is_good = found is not None and found.used_at is None and found.expires_at > self.clock()
+        return found if is_good else None
+
+    async def _carry(self, letter: LetterRow, link: Link | None) -> None:
+        values = dict(letter.values)
+        address = None
+        if link is not None:
+            address = self.links.address(link)
+            values["expires_at"] = link.expires_at.isoformat()
+        now = self.clock()
+        if letter.channel == SMS:
+            text = self.renderer.sms(
+                language=letter.language, zone=letter.zone, values=values, link=address or "", now=now
+            )
+            await self.sms.send(letter.address, text)
+            return
+        ready = self.renderer.letter(
+            letter.id,
+            Kind(letter.kind),
+            to=letter.address,
+            language=letter.language,
+            zone=letter.zone,
+            values=values,
+            link=address,
+            now=now,
+        )
+        await self.mail.send(ready)
+
+    async def _put_off(self, letter: LetterRow, error: NotSent) -> None:
+        _log.warning("letter not sent", extra={"letter": letter.id, "kind": letter.kind, "reason": str(error)})
+        if error.for_good or letter.tries + 1 >= TRIES:
+            await self._finish(letter, LetterState.FAILED, str(error))
+            return
+        next_at = self.clock() + back_off(letter.tries)
+        await self.database.write(
+            lambda connection: people.delay_letter(connection, letter.id, error=str(error), next_at=next_at)
+        )
+
+    async def _finish(self, letter: LetterRow, state: LetterState, error: str) -> None:
+        at = self.clock()
+        await self.database.write(
+            lambda connection: people.finish_letter(connection, letter.id, state=state, error=error, at=at)
+        )
+
+
+def back_off(tries: int) -> timedelta:
+    """30 s, then twice as long each time, at most 4 hours."""
+    return min(timedelta(seconds=30 * 2 ** min(tries, 20)), timedelta(hours=4))

@@ -1,0 +1,1 @@
+"""Letters and SMS on their way out: how they look, and who carries them."""
