@@ -139,11 +139,11 @@ class DbLedger:
 
     async def intend(self, user: UserId, community: CommunityId, links: Sequence[Link]) -> None:
         if links:
-            await self._database.write(lambda connection: ties.save(connection, user, community, links))
+            await self._database.write(lambda connection: ties.intend(connection, user, community, links))
 
     async def save_links(self, user: UserId, community: CommunityId, links: Sequence[Link]) -> None:
         if links:
-            await self._database.write(lambda connection: ties.save_with_items(connection, user, community, links))
+            await self._database.write(lambda connection: ties.save(connection, user, community, links))
 
     async def drop_links(self, user: UserId, community: CommunityId, products: Sequence[ProductId]) -> None:
         if products:

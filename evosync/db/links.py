@@ -109,15 +109,13 @@ async def whole(
     return found
 
 
+async def intend(connection: AsyncConnection, user: UserId, community: CommunityId, links: Sequence[Link]) -> None:
+    await upsert(connection, item_links, [_row(user, community, link) for link in links])
+
+
 async def save(connection: AsyncConnection, user: UserId, community: CommunityId, links: Sequence[Link]) -> None:
     # The album is `save_placed`'s to say: an edit and a move of one item may be recorded in any order.
     await upsert(connection, item_links, [_row(user, community, link) for link in links], keep=("album_id",))
-
-
-async def save_with_items(
-    connection: AsyncConnection, user: UserId, community: CommunityId, links: Sequence[Link]
-) -> None:
-    await save(connection, user, community, links)
     await tills.show_items(connection, user, community, [link.product for link in links])
 
 

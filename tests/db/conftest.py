@@ -1,24 +1,57 @@
 """A migrated database, an owner in it, and the ledger over it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from evosync.db import accounts, migrate
 from evosync.db.engine import Database, make_engine
 from evosync.db.ledger import DbLedger
+from evosync.db.tables import users
 from evosync.domain.ids import UserId
 from evosync.security.seal import Sealer
+from tests.services import MariaDB
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database at the newest revision, to be copied."""
+    file = tmp_path_factory.mktemp("template") / "evosync.sqlite3"
+    asyncio.run(migrate.upgrade(f"sqlite+aiosqlite:///{file}"))
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_mariadb(mariadb: MariaDB) -> Iterator[str]:
+    """One for all tests, which leave it empty."""
+    with mariadb.database() as url:
+        asyncio.run(migrate.upgrade(url))
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database at the newest revision, without rows but for the built-in roles; once on each kind."""
+    if request.param == "mariadb":
+        return str(request.getfixturevalue("migrated_mariadb"))
+    copy = tmp_path / "copy.sqlite3"
+    shutil.copy(request.getfixturevalue("migrated_file"), copy)
+    return f"sqlite+aiosqlite:///{copy}"
+
+
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    await migrate.upgrade(database_url)
-    database = Database(make_engine(database_url))
+async def database(migrated_url: str) -> AsyncIterator[Database]:
+    database = Database(make_engine(migrated_url))
     yield database
+    async with database.writing() as connection:
+        await connection.execute(delete(users))
     await database.close()
 
 
@@ -31,6 +64,12 @@ def sealer() -> Sealer:
 async def olga(database: Database) -> UserId:
     """An active owner."""
     return await new_owner(database, "olga@example.org")
+
+
+@pytest.fixture
+async def boris(database: Database) -> UserId:
+    """Another one."""
+    return await new_owner(database, "boris@example.org")
 
 
 @pytest.fixture

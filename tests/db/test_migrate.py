@@ -1,0 +1,73 @@
+import asyncio
+
+import pytest
+from sqlalchemy import Connection, inspect, select
+
+from evosync.db import accounts, migrate
+from evosync.db.engine import Database, make_engine
+from evosync.db.tables import permissions, roles
+from tests.db.conftest import NOW
+
+WANTED = {
+    "users", "evotor_connections", "vk_connections", "sync_configs", "sync_filters", "cached_stores", "cached_groups",
+    "cached_products", "vk_cached_albums", "vk_cached_products", "roles", "permissions", "role_permissions",
+    "user_roles",
+}  # fmt: skip
+
+
+def tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names())
+
+
+async def table_names(url: str) -> set[str]:
+    engine = make_engine(url)
+    async with engine.connect() as connection:
+        names = await connection.run_sync(tables)
+    await engine.dispose()
+    return names
+
+
+async def test_the_revisions_go_up_with_data_in_and_down_and_up_again(database_url: str) -> None:
+    await migrate.upgrade(database_url)
+    database = Database(make_engine(database_url))
+    async with database.writing() as connection:
+        await accounts.create_user(connection, email="a@example.org", role="admin", at=NOW)
+    await database.close()
+    assert await table_names(database_url) >= WANTED
+
+    await migrate.downgrade(database_url, "base")
+    assert await table_names(database_url) <= {"alembic_version"}
+
+    await migrate.upgrade(database_url)
+    assert await table_names(database_url) >= WANTED
+
+
+async def test_the_tables_are_what_the_revisions_make(database_url: str) -> None:
+    await migrate.upgrade(database_url)
+    await migrate.check(database_url)
+
+
+async def test_a_database_knows_whether_it_is_at_the_newest_revision(database_url: str) -> None:
+    engine = make_engine(database_url)
+    assert await migrate.current(engine) is None
+    assert not await migrate.is_current(engine)
+    await migrate.upgrade(database_url)
+    assert await migrate.is_current(engine)
+    await engine.dispose()
+
+
+async def test_several_that_start_at_once_migrate_once(database_url: str) -> None:
+    await asyncio.gather(*(migrate.upgrade(database_url) for _ in range(4)))
+    engine = make_engine(database_url)
+    assert await migrate.is_current(engine)
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("role", ["system", "admin", "user"])
+async def test_the_built_in_roles_are_there(database: Database, role: str) -> None:
+    async with database.reading() as connection:
+        built_in = await connection.scalar(select(roles.c.built_in).where(roles.c.name == role))
+        known = set((await connection.execute(select(permissions.c.name))).scalars())
+    assert built_in
+    assert {"users.read", "users.edit", "users.suspend", "users.delete", "users.invite", "roles.edit"} <= known
+    assert {"queue.read", "queue.retry", "audit.read"} <= known
