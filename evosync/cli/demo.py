@@ -101,6 +101,7 @@ def _local(settings: Settings, clouds: Running, folder: Path, port: int) -> dict
         "vk_api_url": clouds.vk_url,
         "base_url": f"http://localhost:{port}",
         "vk_settle_seconds": min(settings.vk_settle_seconds, 5),
+        "catalog_refresh_interval_seconds": 30,
         "catalog_delta_interval_seconds": 10,
         "catalog_delta_overlap_seconds": 60,
     }
@@ -180,4 +181,5 @@ The VK shop, as buyers see it   {clouds.url}{seeded.shop_path}
 The till: change a price there  {clouds.url}{seeded.till_path}
 EvoSync                         {address}
 
-A change at the till is in the VK shop within about ten seconds. Ctrl+C stops everything.""")
+A change at the till is in the VK shop within about ten seconds, a deletion within half a minute.
+Ctrl+C stops everything.""")
