@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from typing import Any, cast
 
 import orjson
@@ -20,25 +21,35 @@ log = logging.getLogger(__name__)
 DELIVER = "deliver"
 """The job that hands a nudge to the user's actor."""
 
+PATIENCE = 5.0
+"""Seconds that a nudge may take; whoever sends it has a person waiting."""
+
+ALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+
 HEALTH_KEY = default_queue_name + health_check_key_suffix
 
 
 def open_redis(url: str, *, connections: int = 20) -> ArqRedis:
     """A pool for the queue, leases, paces and sessions. Connects when first used.
 
-    Jobs travel as JSON (arq would pickle them). Callers wait for a free connection, and no command
-    waits longer than 5 s for an answer: a subscriber asks with a shorter time-out, again and again.
+    Jobs travel as JSON (arq would pickle them). Callers wait for a free connection. It has no time-out
+    for answers: with one, redis-py sends through `asyncio.wait_for`, which before Python 3.12 loses a
+    cancellation that comes at that moment, so that tasks could not be stopped. Who cannot wait for a
+    Redis that is frozen uses `asyncio.timeout`; one that is gone shows by keep-alive within half a minute.
     """
+    alive: dict[str, Any] = (
+        {} if url.startswith("unix:") else {"socket_keepalive": True, "socket_keepalive_options": ALIVE}
+    )
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
         timeout=10,
-        socket_timeout=5,
         socket_connect_timeout=5,
         health_check_interval=30,
         # a connection that went stale while it was idle is replaced once, unseen
         retry=Retry(NoBackoff(), 1, supported_errors=(BrokenConnection,)),
         retry_on_error=[BrokenConnection],
+        **alive,
     )
     return ArqRedis(pool, job_serializer=serialize, job_deserializer=orjson.loads)
 
@@ -65,7 +76,8 @@ class Queue:
         False if the same nudge is on its way, or the queue is out of reach: then the next tick finds him.
         """
         try:
-            job = await self._redis.enqueue_job(DELIVER, user, _job_id=f"nudge:{user}", _expires=60)
+            async with asyncio.timeout(PATIENCE):
+                job = await self._redis.enqueue_job(DELIVER, user, _job_id=f"nudge:{user}", _expires=60)
         except (RedisError, OSError) as error:
             log.warning("nudge lost", extra={"user": user, "error": type(error).__name__})
             return False
@@ -85,6 +97,6 @@ class Queue:
 
     async def health(self) -> str | None:
         """What a worker last said of itself, at most a quarter of a minute ago; None if none works."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             said = await self._redis.get(HEALTH_KEY)
         return None if said is None else bytes(said).decode()

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -76,6 +77,31 @@ async def test_a_connection_gone_stale_is_replaced_unseen(private_redis: service
     private_redis.server.stop()
     private_redis.server.start()
     assert await queue.nudge(BORIS)
+    await close_redis(redis)
+
+
+async def test_a_cancellation_is_never_lost_in_a_command(redis: ArqRedis) -> None:
+    """It was, where the pool had a time-out for answers."""
+    for steps in range(20):
+        await redis.ping()
+        task = asyncio.ensure_future(redis.get("key"))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if not task.done():
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+
+async def test_a_nudge_does_not_wait_for_a_frozen_redis(
+    private_redis: services.RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evosync.queue.PATIENCE", 0.2)
+    redis = open_redis(private_redis.url)
+    await redis.ping()
+    private_redis.server.freeze()
+    assert not await Queue(redis).nudge(ANNA)
+    private_redis.server.thaw()
     await close_redis(redis)
 
 

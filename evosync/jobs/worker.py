@@ -72,7 +72,6 @@ class Jobs:
         self._first_wait = first_wait
         self._longest_wait = longest_wait
         self._stopping = asyncio.Event()
-        self._worker: Worker | None = None
 
     async def run(self) -> None:
         """Until stopped. A worker that breaks is replaced by a fresh one on a fresh pool."""
@@ -90,24 +89,21 @@ class Jobs:
             if asyncio.get_running_loop().time() - begun > self._longest_wait:
                 wait = self._first_wait
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._stopping.wait()
             wait = min(wait * 2, self._longest_wait)
 
     def stop(self) -> None:
         """Take no more jobs; `run` returns once those in hand are done."""
         self._stopping.set()
-        if self._worker is not None:
-            self._worker.allow_pick_jobs = False
 
     async def _work(self) -> None:
         redis = self._open()
         try:
             if self._alone:
                 await Queue(redis).forget_in_progress()
-            self._worker = worker = build(redis, self._context)
-            await self._until_stopped(worker)
+            await self._until_stopped(build(redis, self._context))
         finally:
-            self._worker = None
             await close_redis(redis)
 
     async def _until_stopped(self, worker: Worker) -> None:
@@ -115,11 +111,11 @@ class Jobs:
         stopped = asyncio.create_task(self._stopping.wait(), name="worker-stop")
         try:
             await asyncio.wait([main, stopped], return_when=asyncio.FIRST_COMPLETED)
-            if not main.done() and worker.tasks:
-                await asyncio.wait(list(worker.tasks.values()), timeout=JOB_SECONDS)
+            # To arq this is a burst that has had all its jobs: it picks no more and ends after those in hand.
+            worker.burst, worker.max_burst_jobs = True, 0
+            await asyncio.wait([main], timeout=JOB_SECONDS)
         finally:
             stopped.cancel()
-            main.cancel()
             await self._wind_up(worker, main)
         if not main.cancelled():
             main.result()
@@ -127,12 +123,16 @@ class Jobs:
     async def _wind_up(self, worker: Worker, main: "asyncio.Task[None]") -> None:
         """Nothing of the worker is left running, and its health record is gone (arq's `close` warns of itself)."""
         jobs = list(worker.tasks.values())
-        for job in jobs:
-            job.cancel()
-        await asyncio.gather(main, *jobs, return_exceptions=True)
+        left: set[asyncio.Task[None]] = {main, *jobs}
+        while left:  # a cancellation can get lost in `asyncio.wait_for`, before Python 3.12
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=1)
+        await asyncio.gather(*jobs, return_exceptions=True)  # their errors have been logged
         worker.tasks.clear()
         with suppress(RedisError, OSError):
-            await worker.pool.delete(worker.health_check_key)
+            async with asyncio.timeout(1):
+                await worker.pool.delete(worker.health_check_key)
 
 
 @asynccontextmanager
