@@ -36,6 +36,9 @@ _LONGEST_DEPARTURE = 3.0
 _EXECUTE_REFUSED = frozenset({8, faults.COMPILE, faults.PARAMETER})
 """Of an execute as a whole: nothing in it ran."""
 
+_MOST_REFUSALS = 3
+"""After so many of these in a row no execute is tried any more."""
+
 
 class TooBig(Exception):
     """Even alone the call's answer passes VK's limit: ask for less."""
@@ -69,6 +72,8 @@ class Dispatcher:
         self._expected = 0
         self._loop_task: asyncio.Task[None] | None = None
         self._closed = False
+        self._refusals = 0
+        """Executes in a row that VK refused as a whole."""
         self.requests = 0
 
     def submit(self, call: Call[T]) -> "asyncio.Future[T]":
@@ -81,6 +86,7 @@ class Dispatcher:
             call.answer.set_exception(_closed())
             return call.answer
         call.since = time.monotonic()
+        call.alone = call.alone or self._refusals >= _MOST_REFUSALS
         self._waiting.add(call)
         self._wake()
         return call.answer
@@ -196,9 +202,9 @@ class Dispatcher:
         except NotSent as error:
             self._repeat(batch, Unavailable(Side.VK, "VK unreachable", str(error)))
         except Lost as error:
-            self._lost(
-                batch, Fault(faults.RUNTIME, str(error)), code="VK timeout" if "Timeout" in str(error) else "VK cut"
-            )
+            if as_execute:
+                self._halve()
+            self._lost(batch, code="VK timeout" if "Timeout" in str(error) else "VK cut", detail=str(error))
         else:
             with _collector_at_rest():
                 throttled = self._take_home(batch, status, body, as_execute=as_execute)
@@ -214,7 +220,7 @@ class Dispatcher:
         except wire.Broken as error:
             if as_execute:
                 self._halve()
-            self._lost(batch, Fault(faults.RUNTIME, "broken reply"), code=error.code)
+            self._lost(batch, code=error.code, detail="broken reply")
             return ()
         if isinstance(reply, Fault):
             return self._failed(batch, reply, as_execute=as_execute)
@@ -235,6 +241,7 @@ class Dispatcher:
 
     def _learn(self, value: Any, size: int) -> None:
         """A batch went through: more next time. What an item takes in bytes is seen in answers with many of them."""
+        self._refusals = 0
         self._limit = min(self._limit * 2, self._most)
         self._reply_bytes = min(self._reply_bytes * 5 // 4, _REPLY_BYTES)
         items = sum(len(wire.entries(each)) for each in value) if isinstance(value, list) else 0
@@ -250,7 +257,7 @@ class Dispatcher:
             methods.append("market.getById")
         values = reply.value
         if not isinstance(values, list) or len(values) != len(methods):
-            self._lost(batch, Fault(faults.RUNTIME, "another number of values"), code="VK shape")
+            self._lost(batch, code="VK shape", detail="another number of values")
             return ()
         found = tuple(script.faults_of(methods, values, reply.faults))
         seen: SeenItems = wire.read_owned_items(values[-1]) if len(values) > len(batch) else {}
@@ -270,7 +277,7 @@ class Dispatcher:
             result = call.read(value, seen)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             log.warning("vk: odd value", extra={"method": call.method, "error": type(error).__name__})
-            self._lost((call,), Fault(faults.RUNTIME, "odd value"), code="VK shape")
+            self._lost((call,), code="VK shape", detail="odd value")
         else:
             if not call.answer.done():
                 call.answer.set_result(result)
@@ -280,6 +287,7 @@ class Dispatcher:
         if fault.kind is Kind.THROTTLED:
             return batch
         if as_execute and fault.code in _EXECUTE_REFUSED:
+            self._refusals += 1
             log.warning("vk: execute refused, calls go singly", extra={"code": fault.code, "detail": fault.message})
             for call in batch:
                 call.alone = True
@@ -289,7 +297,7 @@ class Dispatcher:
         elif fault.kind is Kind.OUTAGE:
             if as_execute and fault.code == faults.RUNTIME:
                 self._halve()
-            self._lost(batch, fault, code=f"VK {fault.code}")
+            self._lost(batch, code=f"VK {fault.code}", detail=fault.message)
         else:
             for call in batch:
                 self._fail_one(call, fault)
@@ -303,11 +311,11 @@ class Dispatcher:
             return
         items = sum(call.items for call in batch)
         self._reply_bytes = max(self._item_bytes, min(self._reply_bytes, items * self._item_bytes) // 2)
-        self._lost(batch, Fault(faults.RUNTIME, "too big"), code=f"VK {faults.RUNTIME}")
+        self._lost(batch, code=f"VK {faults.RUNTIME}", detail="too big")
 
     def _fail_one(self, call: AnyCall, fault: Fault) -> None:
         if fault.kind is Kind.OUTAGE or fault.code == 0:
-            self._lost((call,), fault, code=f"VK {fault.code}")
+            self._lost((call,), code=f"VK {fault.code}", detail=fault.message)
             return
         error = to_error(fault, method=call.method, write=not call.repeatable)
         _fail(call, error)
@@ -335,13 +343,12 @@ class Dispatcher:
         await self._pacer.too_fast(self._token.fingerprint)
         self._again(tuple(again))
 
-    def _lost(self, calls: Sequence[AnyCall], fault: Fault, *, code: str) -> None:
+    def _lost(self, calls: Sequence[AnyCall], *, code: str, detail: str) -> None:
         """Nobody told what became of `calls`: reads are repeated, writes left to whoever can look."""
         for call in calls:
-            if call.repeatable:
-                self._repeat((call,), Unavailable(Side.VK, code, f"{call.method}: {fault.message}"))
-            else:
+            if not call.repeatable:
                 _fail(call, _unknown(call, code))
+        self._repeat([call for call in calls if call.repeatable], Unavailable(Side.VK, code, detail))
 
     def _repeat(self, calls: Sequence[AnyCall], error: CloudError) -> None:
         """After a pause with jitter that doubles each time, until the tries are used up."""

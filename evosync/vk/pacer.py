@@ -188,10 +188,17 @@ class RedisPacer:
     async def late(self, fingerprint: str, seconds: float) -> None:
         late = round(seconds * pace.SECOND) - pace.LATE
         if late > 0:
-            await self._run(_SLOW, [self._prefix + fingerprint], [0, late])
+            await self._slow(fingerprint, hold=0, late=late)
 
     async def too_fast(self, fingerprint: str) -> None:
-        await self._run(_SLOW, [self._prefix + fingerprint], [_hold(), 0])
+        await self._slow(fingerprint, hold=_hold(), late=0)
+
+    async def _slow(self, fingerprint: str, *, hold: int, late: int) -> None:
+        """Tried once: while Redis is away nothing leaves, and when it is back all keep quiet at first."""
+        try:
+            await self._eval(_SLOW, [self._prefix + fingerprint], [hold, late])
+        except (RedisError, OSError) as error:
+            log.warning("pace: Redis is away", extra={"error": type(error).__name__})
 
     async def _reserved_slot(self, fingerprint: str) -> None:
         mine, hardly_late = 0, False
@@ -224,15 +231,17 @@ class RedisPacer:
         pause = 0.1
         while True:
             try:
-                return await cast(
-                    "Awaitable[Any]", self._redis.eval(script, len(keys), *keys, *(str(each) for each in arguments))
-                )
+                return await self._eval(script, keys, arguments)
             except (RedisError, OSError) as error:
                 if _microseconds() >= give_up:
                     raise Unavailable(Side.VK, "Redis", "the memory of the rate is out of reach") from error
                 log.warning("pace: waiting for Redis", extra={"error": type(error).__name__})
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
+
+    async def _eval(self, script: str, keys: list[str], arguments: list[int]) -> Any:
+        arguments_as_text = [str(each) for each in arguments]
+        return await cast("Awaitable[Any]", self._redis.eval(script, len(keys), *keys, *arguments_as_text))
 
 
 __all__ = ["MemoryPacer", "Pacer", "RedisPacer"]

@@ -51,14 +51,14 @@ async def test_no_second_holds_more_than_the_rate_whoever_asks(pacer: Pacer) -> 
     parts = await asyncio.gather(*(depart(pacer, 10) for _ in range(3)))
     left = [at for part in parts for at in part]
     assert most_in(1.0, left) <= PER_SECOND
-    assert max(left) - min(left) < 29 * 1.044 / PER_SECOND * 1.1, "and nearly all of the rate is used"
+    assert max(left) - min(left) < 2 * 29 / PER_SECOND, "and nobody waits for nothing"
 
 
 async def test_tokens_do_not_wait_for_one_another(pacer: Pacer) -> None:
     await pacer.slot("a")
     started = time.monotonic()
-    await asyncio.gather(*(pacer.slot(f"token {number}") for number in range(50)))
-    assert time.monotonic() - started < 1.0
+    await asyncio.gather(*(pacer.slot(f"token {number}") for number in range(100)))
+    assert time.monotonic() - started < 100 / PER_SECOND
 
 
 async def test_too_fast_holds_the_next_departure_back_for_about_a_second(pacer: Pacer) -> None:

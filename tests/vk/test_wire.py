@@ -91,15 +91,21 @@ def test_the_face_covers_what_the_mirror_writes_and_the_digest_all_else() -> Non
         return item.face, item.digest
 
     face, whole = digests()
-    change: dict[str, object]
-    for change in ({"title": "x"}, {"description": "x"}, {"stock_amount": 4}, {"availability": 2}):
+    visible: list[dict[str, object]] = [{"title": "x"}, {"description": "x"}, {"stock_amount": 4}, {"availability": 2}]
+    for change in visible:
         assert digests(**change)[0] != face
         assert digests(**change)[1] != whole
-    for change in ({"albums_ids": [4]}, {"sku": "x"}, {"category": {"id": 1}}, {"reject_info": {"text": "x"}}):
+    other: list[dict[str, object]] = [
+        {"albums_ids": [4]},
+        {"sku": "x"},
+        {"category": {"id": 1}},
+        {"reject_info": {"text": "x"}},
+    ]
+    for change in other:
         assert digests(**change)[0] == face
         assert digests(**change)[1] != whole
-    for nothing in ({"likes": {"count": 5}}, {"thumb_photo": "https://sun9-77.userapi.com/s/v1/ig2/abc.jpg?as=1x1"}):
-        assert digests(**nothing) == (face, whole)
+    same = "https://sun9-77.userapi.com/s/v1/ig2/abc.jpg?as=1x1"
+    assert digests(likes={"count": 5}) == digests(thumb_photo=same) == (face, whole)
 
 
 def test_items_of_two_communities_are_kept_apart() -> None:
