@@ -34,6 +34,17 @@ def title_of(group: GroupKey, shelf: Shelf, policy: Policy) -> str:
     return album_title(known.name, fallback=policy.root_group_title)
 
 
+def _ties(links: Sequence[AlbumLink], present: Mapping[AlbumId, Album]) -> dict[GroupKey, AlbumLink]:
+    """Links to albums that exist. An album that was renamed for one of its groups has left the others."""
+    shown = {album.id: fold_vk(album.title) for album in present.values()}
+    bearing = {link.album for link in links if fold(link.title) == shown.get(link.album)}
+    return {
+        (link.store, link.group): link
+        for link in links
+        if link.album in present and (link.album not in bearing or fold(link.title) == shown[link.album])
+    }
+
+
 def plan_albums(
     sizes: Mapping[GroupKey, int],
     shelf: Shelf,
@@ -51,7 +62,7 @@ def plan_albums(
     by_title: dict[AlbumKey, AlbumId] = {}
     for oldest in sorted(albums, key=lambda album: album.id):
         by_title.setdefault(fold_vk(oldest.title), oldest.id)
-    tied = {(link.store, link.group): link for link in links if link.album in present}
+    tied = _ties(links, present)
     members: dict[AlbumKey, list[GroupKey]] = defaultdict(list)
     titles: dict[AlbumKey, str] = {}
     for group in sorted(sizes):

@@ -444,6 +444,9 @@ def _plan_unwanted(
                 KeepLink(replace(link, source=source, face=item.face, written=kept, read_back=as_read(item)))
             )
         return
+    if hidden and not now_hidden:
+        # Remembered before it is done: an item hidden by a run that was cut short is shown again all the same.
+        draft.keeps.append(KeepLink(replace(link, hidden_by_us=True, face=b"")))
     draft.edits.append(
         EditItem(
             product=product,

@@ -144,7 +144,8 @@ class Model:
         known = dict(plan.albums)
         remembered = len(actions) - forget
         for number, action in enumerate(actions):
-            before = None if number < remembered else (dict(self.links), dict(self.album_links))
+            told = number < remembered or isinstance(action, KeepLink)  # what is memory alone is there or is not
+            before = None if told else (dict(self.links), dict(self.album_links))
             self._do(action, plan.actions, known)
             if before is not None:
                 self.links, self.album_links = before
@@ -255,7 +256,7 @@ class Model:
     def _edit(self, edit: EditItem) -> None:
         self._check(edit.name, edit.description, edit.kopecks, edit.stock)
         row = self.rows[edit.item]
-        assert edit.changes or edit.hidden != row.hidden, "VK: nothing to change"
+        assert edit.changes or edit.hidden != row.hidden or row.stock == 0, "VK: nothing to change"
         if edit.name is not None:
             row.title = as_vk_gives_back(edit.name)
         if edit.description is not None:

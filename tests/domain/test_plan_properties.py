@@ -77,10 +77,13 @@ class World:
     def _check_shown(self, product: ProductId, rows: list[Product], items: list[ItemId]) -> None:
         lead = next((row for row in rows if row.sellable), rows[0])
         hidden = product in self.hidden_by_owner
+        if lead.kind == "TOBACCO_MARKED":
+            assert not items or self.vk.rows[items[0]].hidden
+            return
         if not lead.sellable:
             assert not items or (self.vk.rows[items[0]].stock, self.vk.rows[items[0]].hidden) == (0, hidden)
             return
-        if not lead.kopecks or lead.kind == "TOBACCO_MARKED":
+        if not lead.kopecks:
             assert not items or self.vk.rows[items[0]].hidden
             return
         if len(lead.name) < 4 and not items:
