@@ -107,8 +107,6 @@ PRIVACY: Final = Text(
                     "the network "
                     "address they came from, and open sign-ins with the browser's name.",
                 ),
-            ),
-            lines=(
                 Both(
                     "Чеки, покупателей и платежи EvoSync не хранит.",
                     "EvoSync keeps no receipts of sales, no buyers and no payments.",
@@ -143,8 +141,6 @@ PRIVACY: Final = Text(
                     "Почтовый сервис и сервис SMS получают ваш адрес или телефон и текст письма.",
                     "The mail and SMS services get your address or phone and the text of the letter.",
                 ),
-            ),
-            lines=(
                 Both(
                     "Администратор сервиса видит ваш аккаунт и состояние обновлений, но не пароль и не ключи.",
                     "An administrator of the service sees your account and the state of its updates, but neither "
