@@ -75,6 +75,13 @@ async def communities(sides: VkSides, token: Token) -> tuple[Community, ...]:
         return await _ask(dispatcher, "groups.get", params, wire.read_communities)
 
 
+async def community_named(sides: VkSides, token: Token, name: str) -> CommunityId | None:
+    """The number behind the short name of a community's page. Raises as `ShopSide` does."""
+    async with sides.dispatcher(token) as dispatcher:
+        found = await _ask(dispatcher, "groups.getById", {"group_id": name}, wire.read_communities)
+    return found[0].id if found else None
+
+
 async def _token(dispatcher: Dispatcher) -> Checked:
     try:
         person = await _ask(dispatcher, "users.get", {}, _person)

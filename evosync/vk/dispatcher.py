@@ -33,6 +33,8 @@ _THROTTLED_TRIES = 10
 _LATE_DEPARTURE = 0.01
 """More than it takes to write a script: a connection had to be opened first."""
 _LONGEST_DEPARTURE = 3.0
+_HOLD_FOR_PHOTOS = 2.5
+_HOLD_FOR_ANSWERS = 0.7
 _EXECUTE_REFUSED = frozenset({8, faults.COMPILE, faults.PARAMETER})
 """Of an execute as a whole: nothing in it ran."""
 
@@ -151,7 +153,7 @@ class Dispatcher:
             self._changed.clear()
             pause: float | None = None
             if len(self._in_flight) < self._pressure.max_in_flight:
-                pause = self._waiting.wait(time.monotonic(), self._room(), more_to_come=self._more_to_come)
+                pause = self._waiting.wait(time.monotonic(), self._room(), hold=self._hold)
             if pause == 0:
                 return
             try:
@@ -161,8 +163,11 @@ class Dispatcher:
                 continue
 
     @property
-    def _more_to_come(self) -> bool:
-        return bool(self._expected or self._in_flight or self._resting)
+    def _hold(self) -> float:
+        """How long creates may wait for more: photos under way surely bring some, answers under way perhaps."""
+        if self._expected:
+            return _HOLD_FOR_PHOTOS
+        return _HOLD_FOR_ANSWERS if self._in_flight or self._resting else 0.0
 
     def _room(self) -> Room:
         return Room(calls=self._limit, items=max(1, self._reply_bytes // self._item_bytes))

@@ -28,8 +28,6 @@ request with its writes done or not."""
 
 _LINGER = 0.03
 """Seconds in which calls made at the same moment find each other."""
-_HOLD = 2.5
-"""Seconds for which a batch of creates waits for more, while answers that bring more are on their way."""
 _STALE = 5.0
 """No call waits longer than this behind single calls."""
 
@@ -109,8 +107,11 @@ class Waiting:
             queue.extend(kept)
         return taken
 
-    def wait(self, now: float, room: Room, *, more_to_come: bool) -> float | None:
-        """Seconds until something should leave: 0 for now, None while nothing waits."""
+    def wait(self, now: float, room: Room, *, hold: float) -> float | None:
+        """Seconds until something should leave: 0 for now, None while nothing waits.
+
+        A batch of nothing but creates and the like waits `hold` seconds for more of them.
+        """
         self._drop_abandoned()
         if any(self._single.values()):
             return 0.0
@@ -119,9 +120,7 @@ class Waiting:
             return None
         if is_full:
             return 0.0
-        may_leave = (
-            call.since + (_HOLD if call.priority is Priority.NEW and more_to_come else _LINGER) for call in batch
-        )
+        may_leave = (call.since + (max(hold, _LINGER) if call.priority is Priority.NEW else _LINGER) for call in batch)
         return max(0.0, min(may_leave) - now)
 
     def choose(self, now: float, room: Room) -> tuple[AnyCall, ...]:

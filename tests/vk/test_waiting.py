@@ -65,14 +65,14 @@ def queue(*calls: AnyCall) -> Waiting:
 
 
 def test_nothing_leaves_while_nothing_waits() -> None:
-    assert Waiting().wait(0, ROOM, more_to_come=False) is None
+    assert Waiting().wait(0, ROOM, hold=0) is None
     assert Waiting().choose(0, ROOM) == ()
     assert not Waiting()
 
 
 def test_a_full_batch_leaves_at_once(make: MakeCall) -> None:
     waiting = queue(*(make() for _ in range(5)))
-    assert waiting.wait(0, ROOM, more_to_come=True) == 0
+    assert waiting.wait(0, ROOM, hold=2.5) == 0
     assert len(waiting.choose(0, ROOM)) == 5
     assert not waiting
 
@@ -84,16 +84,16 @@ def test_the_read_back_takes_one_call_of_the_room(make: MakeCall) -> None:
 
 def test_creates_wait_a_little_for_more_and_urgent_calls_do_not(make: MakeCall) -> None:
     create = queue(make())
-    assert create.wait(1.0, ROOM, more_to_come=True) == pytest.approx(1.5)
-    assert create.wait(1.0, ROOM, more_to_come=False) == 0
+    assert create.wait(1.0, ROOM, hold=2.5) == pytest.approx(1.5)
+    assert create.wait(1.0, ROOM, hold=0) == 0
     for urgent in (Priority.TEST, Priority.HINT, Priority.PRICE):
-        wait = queue(make(urgent)).wait(0, ROOM, more_to_come=True)
+        wait = queue(make(urgent)).wait(0, ROOM, hold=2.5)
         assert wait is not None
         assert wait <= 0.03
 
 
 def test_what_starts_the_pipeline_does_not_wait_for_creates(make: MakeCall) -> None:
-    wait = queue(make(Priority.ALBUM), make()).wait(0, ROOM, more_to_come=True)
+    wait = queue(make(Priority.ALBUM), make()).wait(0, ROOM, hold=2.5)
     assert wait is not None
     assert wait <= 0.03
 
@@ -101,7 +101,7 @@ def test_what_starts_the_pipeline_does_not_wait_for_creates(make: MakeCall) -> N
 def test_single_calls_go_before_a_batch_that_is_not_full(make: MakeCall) -> None:
     single = make(alone=True)
     waiting = queue(make(), single)
-    assert waiting.wait(0, ROOM, more_to_come=True) == 0
+    assert waiting.wait(0, ROOM, hold=2.5) == 0
     assert waiting.choose(0, ROOM) == (single,)
 
 
