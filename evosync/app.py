@@ -19,7 +19,7 @@ from evosync.db.ledger import DbLedger
 from evosync.db.mirrors import Defaults
 from evosync.domain.connection import EvotorConnection, Token, VkConnection
 from evosync.domain.errors import Side
-from evosync.domain.ids import StoreId, UserId
+from evosync.domain.ids import UserId
 from evosync.domain.mirror import Scope
 from evosync.domain.policy import Policy
 from evosync.domain.schedule import Rhythm
@@ -47,9 +47,6 @@ from evosync.vk.pacer import RedisPacer
 from evosync.vk.sides import VkAddress, VkSides
 
 log = logging.getLogger(__name__)
-
-HINT = "hint:"
-"""Begins the reason of a hint; what follows is the store that it is about."""
 
 
 def now() -> datetime:
@@ -224,9 +221,7 @@ async def wanted(core: Core, user: UserId) -> Message | None:
     if wish is None:
         due = await core.ledger.is_due(user, core.clock())
         return Message(Scope.DELTA, frozenset({ROUTINE})) if due else None
-    stores = {StoreId(reason.removeprefix(HINT)) for reason in wish.reasons if reason.startswith(HINT)}
-    everywhere = any(not reason.startswith(HINT) for reason in wish.reasons)
-    return Message(wish.scope, frozenset(wish.reasons), frozenset() if everywhere else frozenset(stores))
+    return Message.about(wish.scope, wish.reasons)
 
 
 async def want(core: Core, user: UserId, *, scope: Scope, reason: str) -> None:

@@ -218,6 +218,9 @@ class DbLedger:
 
         return await self._database.write(end)
 
+    async def take_hint(self, user: UserId) -> frozenset[str]:
+        return await self._database.write(lambda connection: mirrors.take_hint(connection, user))
+
     async def break_connection(self, user: UserId, side: Side, *, reason: str, at: datetime) -> bool:
         return await self._database.write(
             lambda connection: connections.break_connection(connection, user, side, reason=reason, at=at)

@@ -88,7 +88,7 @@ async def load(connection: AsyncConnection, user: UserId, *, sealer: Sealer, def
         policy=choices.read_policy(row, defaults.policy),
         started_at=row[_s.started_at],
         paused_at=row[_s.paused_at],
-        readings={StoreId(store): _reading(value) for store, value in row[_m.readings].items()},
+        readings={StoreId(store): reading_of(value) for store, value in row[_m.readings].items()},
         pauses={method: _pause(value) for method, value in row[_m.pauses].items()},
         shop_read_at=row[_m.shop_read_at],
         failures=row[_m.failures],
@@ -137,7 +137,7 @@ def _text(time: datetime | None) -> str | None:
     return None if time is None else time.astimezone(UTC).isoformat()
 
 
-def _reading(value: Mapping[str, str | None]) -> StoreReading:
+def reading_of(value: Mapping[str, str | None]) -> StoreReading:
     return StoreReading(
         state=StoreState(value["state"] or ""),
         code=value["code"] or "",
@@ -293,6 +293,17 @@ async def want(connection: AsyncConnection, user: UserId, *, scope: Scope, reaso
             wanted_reasons=list(wished.reasons),
         )
     )
+
+
+async def take_hint(connection: AsyncConnection, user: UserId) -> frozenset[str]:
+    query = select(_m.wanted_reasons).where(_m.user_id == user, _m.wanted_scope == Scope.HINT.value)
+    reasons = (await connection.execute(query.with_for_update())).scalar_one_or_none()
+    if reasons is None:
+        return frozenset()
+    await connection.execute(
+        update(mirrors).where(_m.user_id == user).values(wanted_at=None, wanted_scope=None, wanted_reasons=[])
+    )
+    return frozenset(reasons)
 
 
 async def start(

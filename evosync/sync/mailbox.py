@@ -1,6 +1,7 @@
 """What waits to be done for one user: at most one message, into which later ones merge."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evosync.domain.ids import ProductId, StoreId
@@ -8,6 +9,9 @@ from evosync.domain.mirror import Scope
 
 ROUTINE = "schedule"
 """The reason of a run that nobody asked for: its time has come."""
+
+HINT = "hint:"
+"""Begins the reason of a hint; what follows is the store that it is about."""
 
 _WIDTH = {scope: width for width, scope in enumerate(Scope)}
 
@@ -23,6 +27,14 @@ class Message:
     reasons: frozenset[str] = frozenset()
     stores: frozenset[StoreId] = frozenset()
     products: frozenset[ProductId] = frozenset()
+
+    @classmethod
+    def about(cls, scope: Scope, reasons: Iterable[str]) -> "Message":
+        """The message for a wish as the database keeps it; stores are named by reasons that begin with `HINT`."""
+        reasons = frozenset(reasons)
+        hinted = frozenset(StoreId(reason.removeprefix(HINT)) for reason in reasons if reason.startswith(HINT))
+        everywhere = any(not reason.startswith(HINT) for reason in reasons)
+        return cls(scope, reasons, frozenset() if everywhere else hinted)
 
     @property
     def routine(self) -> bool:

@@ -246,27 +246,34 @@ class OneRun:
         return Draft(plan, links, state)
 
     async def _push(self, push: Push, work: Work, vk: VkConnection, reader: TillReader) -> None:
-        """Do the plan, and between its writes whatever hints come in."""
-        hints = asyncio.create_task(self._take_hints(push, work, vk, reader))
-        try:
-            await push.run()
-        finally:
-            hints.cancel()
-            with suppress(asyncio.CancelledError):
-                await hints
+        """Do the plan, and between its writes whatever hints come in; a hint that was begun is finished."""
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._take_hints(over, push, work, vk, reader))
+            try:
+                await push.run()
+            finally:
+                over.set()
         if work.failure is not None:
             raise work.failure
 
-    async def _take_hints(self, push: Push, work: Work, vk: VkConnection, reader: TillReader) -> None:
-        while True:
-            await self._mailbox.hint_waiting.wait()
-            message = self._mailbox.take_hint()
-            if message is None or work.stopping:
-                return
-            # Shielded: once a hint is taken out of the mailbox it must be done, or it would be lost.
-            await asyncio.shield(asyncio.ensure_future(self._do_hint(message, push, work, vk, reader)))
+    async def _take_hints(
+        self, over: asyncio.Event, push: Push, work: Work, vk: VkConnection, reader: TillReader
+    ) -> None:
+        while not over.is_set() and not work.stopping:
+            async with asyncio.TaskGroup() as group:
+                waits = [group.create_task(event.wait()) for event in (over, self._mailbox.hint_waiting)]
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                for wait in waits:
+                    wait.cancel()
+            message = None if over.is_set() else self._mailbox.take_hint()
+            if message is not None:
+                newer = await self._engine.ledger.take_hint(self._mirror.user)
+                message = message.merge(Message.about(Scope.HINT, newer)) if newer else message
+                await self._do_hint(message, push, work, vk, reader)
 
     async def _do_hint(self, message: Message, push: Push, work: Work, vk: VkConnection, reader: TillReader) -> None:
+        """Read what changed, and write that before the rest of the plan, whose word for these products it takes."""
         try:
             reading = await reader.delta(self._readings, self._stores_to_ask(message))
             self._readings = {**self._readings, **reading.readings}
@@ -275,10 +282,14 @@ class OneRun:
             await push.give_up(reading.changed)
             draft = await self._draft(work.shop, vk, reading, full=False)
             await self._save_statuses(reading, draft.plan)
-            quick = Push(work, draft.plan, draft.links, self._engine.picture, urgent=True)
+            adds_left = await self._adds_left(vk)
+            quick = Push(work, draft.plan, draft.links, self._engine.picture, adds_left=adds_left, urgent=True)
             await quick.run()
         except CloudError as error:
-            work.fail(error)
+            if error.side is Side.VK:
+                work.fail(error)
+            else:  # the till will be asked again by the next run, which reads back beyond this moment
+                log.info("hint not read", extra={"user": self._mirror.user, "code": error.code})
 
     def _new_work(self, vk: VkConnection, shop: ShopSide) -> Work:
         engine = self._engine

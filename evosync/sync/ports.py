@@ -223,6 +223,12 @@ class Ledger(Protocol):
     ) -> RunRecord:
         """`next_at` None keeps the mirror asleep until somebody wants it. One transaction."""
 
+    async def take_hint(self, user: UserId) -> frozenset[str]:
+        """The reasons of a waiting hint, which is no longer waited for; empty if there is none or a wider wish.
+
+        For a run that does the hint on its way. Should the run die, all that it was to do is wished for again.
+        """
+
     async def break_connection(self, user: UserId, side: Side, *, reason: str, at: datetime) -> bool:
         """Mark it broken; True if it was not before, so that the owner is told once."""
 

@@ -11,6 +11,7 @@ from evosync.domain.ids import ROOT, GroupId, ProductId, StoreId, UserId
 from evosync.domain.listing import Listing, changed_groups, changed_products, doubt, gone_products
 from evosync.domain.mirror import KnownProduct, StoreReading, StoreState, TillChanges
 from evosync.sync.ports import Clock, Ledger, TillSide
+from evosync.sync.together import together
 
 ABSENT = "absent"
 """Stands for the digest of a store that the list of stores no longer names."""
@@ -59,7 +60,7 @@ class TillReader:
         stored = {store.id: store for store in await self._ledger.stores(self._user)}
         groups = await self._ledger.groups(self._user)
         fresh = dict(readings)
-        answers = await asyncio.gather(*(self._list(store.id, fresh.get(store.id), now) for store in listed))
+        answers = await together(self._list(store.id, fresh.get(store.id), now) for store in listed)
         self._raise_if_none(answers)
 
         changes: list[TillChanges] = []
@@ -94,7 +95,7 @@ class TillReader:
         now = self._clock()
         fresh = dict(readings)
         due = [store for store in stores if fresh.get(store, StoreReading()).full_at is not None]
-        answers = await asyncio.gather(*(self._since(store, fresh[store]) for store in due))
+        answers = await together(self._since(store, fresh[store]) for store in due)
         self._raise_if_none(answers)
         touched: dict[tuple[StoreId, ProductId], Product] = {}
         for store, answer in zip(due, answers, strict=True):
@@ -132,10 +133,15 @@ class TillReader:
         ):
             return Unpaid(Side.EVOTOR, before.code)
         try:
-            groups, products = await asyncio.gather(self._till.groups(store), self._till.products(store))
-        except (Unpaid, NotFound, Throttled, Unavailable) as error:
-            return error
-        return Listing(store, groups, products)
+            async with asyncio.TaskGroup() as group:
+                groups = group.create_task(self._till.groups(store))
+                products = group.create_task(self._till.products(store))
+        except BaseExceptionGroup as errors:
+            error = errors.exceptions[0]
+            if isinstance(error, Unpaid | NotFound | Throttled | Unavailable):
+                return error
+            raise error from None
+        return Listing(store, groups.result(), products.result())
 
     async def _since(self, store: StoreId, reading: StoreReading) -> tuple[Product, ...] | CloudError:
         last = max(filter(None, (reading.full_at, reading.delta_at)), default=self._clock())
