@@ -59,7 +59,9 @@ class Work:
         return pause if pause is not None and pause.until > self.clock() else None
 
     def pause(self, method: str, quota: Quota) -> None:
-        """VK has stopped the method; how long for grows each time it does."""
+        """VK has stopped the method; how long for grows each time it does. All refusals of one batch are one stop."""
+        if self.paused(method) is not None:
+            return
         self.pauses[method] = next_pause(self.pauses.get(method), quota.code, now=self.clock())
 
     def advance(self, count: int = 1) -> None:
