@@ -201,17 +201,22 @@ class OneRun:
             self._shop = shop
             draft = await self._draft(shop, vk, reading, full=full)
             await engine.breakers.saw(Side.VK, user, None)
-            if vk.health is Health.BROKEN:
-                await engine.ledger.mend_connection(user, Side.VK)
             await self._save_statuses(reading, draft.plan)
             self.draft = draft
             if self._dry or self._mirror.started_at is None or not any(self._mirror.choice.stores.values()):
+                await self._mend(vk)
                 return Outcome.READ_ONLY
             work = self._new_work(vk, shop)
             self._saw(Progress(Step.MIRROR))
             push = Push(work, draft.plan, draft.links, engine.picture, adds_left=await self._adds_left(vk))
             await self._push(push, work, vk, reader)
+            await self._mend(vk)
             return self._outcome()
+
+    async def _mend(self, vk: VkConnection) -> None:
+        """Only once writing works too: a shop that may be read and not written is told of once, not every hour."""
+        if vk.health is Health.BROKEN:
+            await self._engine.ledger.mend_connection(self._mirror.user, Side.VK)
 
     async def _draft(self, shop: ShopSide, vk: VkConnection, reading: Reading, *, full: bool) -> Draft:
         """Read the shop as far as needed, and plan."""
