@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db import tills
 from evosync.db.engine import chunked, upsert
-from evosync.db.rows import Digests, rows
+from evosync.db.rows import rows
 from evosync.db.tables import album_links, item_links
 from evosync.db.types import utc
 from evosync.domain.ids import AlbumId, CommunityId, ProductId, UserId
@@ -53,8 +53,8 @@ async def links(
 ) -> dict[ProductId, Link]:
     """Without what was written and read back."""
     if ids is None:
-        found, digest = await rows(connection, _LEAN, {_l.user_id: user, _l.community_id: community}, by=_l.product_id)
-        return {row[0]: _raw(row, digest) for row in found}
+        found = await rows(connection, _LEAN, {_l.user_id: user, _l.community_id: community}, by=_l.product_id)
+        return {row[0]: _raw(row) for row in found}
     query = select(*_LEAN).where(_l.user_id == user, _l.community_id == community)
     some: dict[ProductId, Link] = {}
     for chunk in chunked(ids):
@@ -63,7 +63,7 @@ async def links(
     return some
 
 
-def _raw(row: Sequence[Any], digest: Digests) -> Link:
+def _raw(row: Sequence[Any]) -> Link:
     (
         product, marker, state, item, keeps_text, hidden, album, source, face,
         photo, refused, refusal, intent_at, looked_at, created_at,
@@ -76,12 +76,12 @@ def _raw(row: Sequence[Any], digest: Digests) -> Link:
         keeps_text == 1,
         hidden == 1,
         album,
-        digest(source),
-        digest(face),
+        bytes.fromhex(source),
+        bytes.fromhex(face),
         None,
         None,
         photo,
-        digest(refused) if refused else b"",
+        bytes.fromhex(refused),
         refusal,
         utc(intent_at) if intent_at else None,
         utc(looked_at) if looked_at else None,

@@ -23,10 +23,8 @@ async def known(
 ) -> tuple[dict[AlbumId, bytes], dict[ItemId, bytes]]:
     query = select(_a.album_id, _a.digest).where(_a.user_id == user, _a.group_id == community)
     albums = {album: digest for album, digest in (await connection.execute(query)).all()}  # noqa: C416 - a row is no pair to mypy
-    items, digest = await rows(
-        connection, (_i.item_id, _i.digest), {_i.user_id: user, _i.group_id: community}, by=_i.item_id
-    )
-    return albums, {item: digest(raw) for item, raw in items}
+    items = await rows(connection, (_i.item_id, _i.digest), {_i.user_id: user, _i.group_id: community}, by=_i.item_id)
+    return albums, {item: bytes.fromhex(digest) for item, digest in items}
 
 
 async def albums(connection: AsyncConnection, user: UserId, community: CommunityId) -> tuple[Album, ...]:

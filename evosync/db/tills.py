@@ -41,10 +41,10 @@ _PRODUCT = (
 
 
 async def known_products(connection: AsyncConnection, user: UserId, store: StoreId) -> dict[ProductId, KnownProduct]:
-    found, digest = await rows(connection, _KNOWN, {_p.user_id: user, _p.store_id: store}, by=_p.product_id)
+    found = await rows(connection, _KNOWN, {_p.user_id: user, _p.store_id: store}, by=_p.product_id)
     return {
-        product: KnownProduct(digest(raw), digest(status) if status else b"", gone is not None)
-        for product, raw, status, gone in found
+        product: KnownProduct(bytes.fromhex(digest), bytes.fromhex(status or ""), gone is not None)
+        for product, digest, status, gone in found
     }
 
 
