@@ -131,6 +131,8 @@ class OneRun:
                 await looking
         if outcome is Outcome.CUT and self._unwanted:
             code = code or "unwanted"
+        if self._left_undone(outcome, full=full):
+            self._shop_read_at = None
         record = await engine.ledger.finish_run(
             self._run,
             outcome=outcome,
@@ -153,10 +155,17 @@ class OneRun:
             return True
         if self._message.scope is Scope.HINT:
             return False
-        now = self._engine.clock()
+        now, read_at = self._engine.clock(), self._mirror.shop_read_at
+        if read_at is not None and any(read_at < pause.until <= now for pause in self._pauses.values()):
+            return True  # what waited for VK is in no delta
         return any(
             reading_due(reading, now=now, rhythm=self._rhythm) is Scope.FULL for reading in self._readings.values()
         )
+
+    def _left_undone(self, outcome: Outcome, *, full: bool) -> bool:
+        """Whether the next run must read everything: a delta would not see again what this one saw and did not do."""
+        failed = outcome is Outcome.FAILED and (full or self._side is Side.VK)
+        return self._dry or self._look_again or failed or outcome is Outcome.CUT
 
     def _shop_is_unread(self) -> bool:
         return self._mirror.vk is not None and self._usable(self._mirror.vk) and self._shop_read_at is None
@@ -388,10 +397,9 @@ class OneRun:
         now = self._engine.clock()
         if code in FINAL and self._side is Side.EVOTOR:
             return None
-        if outcome is Outcome.CUT and not self._unwanted:
+        if self._dry or (outcome is Outcome.CUT and not self._unwanted):
             return now
         if self._look_again:
-            self._shop_read_at = None
             return now + self._engine.terms.settle + timedelta(seconds=1)
         if outcome is Outcome.HELD or code in FINAL:
             failures = 0
