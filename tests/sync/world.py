@@ -27,12 +27,13 @@ from evosync.evotor.client import Patience as Trying
 from evosync.lease import MemoryLease
 from evosync.resources import default_photo
 from evosync.sandbox.evotor.till import Product, Store
+from evosync.sandbox.faults import Fault
 from evosync.sandbox.server import Running, serve
 from evosync.sandbox.state import Sandbox
 from evosync.sandbox.vk.shop import Community, Item
 from evosync.security.seal import Sealer
 from evosync.sync.engine import Engine, Terms
-from evosync.sync.mailbox import Mailbox, Message
+from evosync.sync.mailbox import ROUTINE, Mailbox, Message
 from evosync.sync.one_run import OneRun
 from evosync.sync.outage import Outages
 from evosync.sync.ports import ShopSide, TillSide
@@ -111,6 +112,11 @@ class World:
     bell: Bell
     engine: Engine
     owners: int = 0
+
+    async def met(self, fault: Fault) -> None:
+        """Until a call has come to the fault."""
+        async with asyncio.timeout(20):
+            await fault.reached.wait()
 
     def with_terms(self, **changes: Any) -> None:
         self.engine = replace(self.engine, terms=replace(self.engine.terms, **changes))
@@ -287,15 +293,20 @@ class Owner:
             return await OneRun(self.world.engine, mirror, message, stopping, mailbox, self.held, dry=True).go()
         return await MirrorRun(self.world.engine).run(self.user, message, stopping, mailbox, self.held)
 
-    async def settled(self, rounds: int = 6) -> RunRecord:
-        """Run on, the clock put forward to each next run, until a run has nothing to look at again."""
-        record = await self.run()
+    async def settled(self, rounds: int = 8) -> RunRecord:
+        """Go on as the service would, a routine run at each next turn, until one ends with nothing left to do."""
         for _ in range(rounds):
+            record = await self.next_turn()
             if record.outcome == "ok":
                 return record
-            self.world.clock.forward(seconds=SETTLE.total_seconds() + 2)
-            record = await self.run()
-        return record
+        raise AssertionError(f"not settled after {rounds} turns: {(await self.runs())[-rounds:]}")
+
+    async def next_turn(self) -> RunRecord:
+        """The routine run at the owner's next turn, the clock put forward to it."""
+        at = await self.next_at()
+        assert at is not None, "nobody would run this owner again"
+        self.world.clock.ahead += max(at - self.world.clock(), timedelta()) + timedelta(milliseconds=1)
+        return await self.run(Scope.DELTA, reasons=[ROUTINE])
 
     # what one sees
 
@@ -320,16 +331,16 @@ class Owner:
         found = await self.world.ledger.links(self.user, CommunityId(self.community.id))
         return {str(product): link for product, link in found.items()}
 
-    async def status(self, product: Product | str) -> str | None:
+    async def status(self, product: Product | str) -> str:
         """The stored standing of a product."""
         found = await self.statuses()
         return found[product if isinstance(product, str) else product.id]
 
-    async def statuses(self) -> dict[str, str | None]:
+    async def statuses(self) -> dict[str, str]:
         async with self.world.database.reading() as connection:
             c = cached_products.c
             rows = await connection.execute(select(c.product_id, c.status).where(c.user_id == self.user))
-            return {row.product_id: row.status for row in rows.all()}
+            return {row.product_id: row.status or "" for row in rows.all()}
 
     async def results(self, record: RunRecord) -> list[tuple[str, str, str, str]]:
         """Product, result, why and code of each line of a run's receipt."""
@@ -390,6 +401,8 @@ class Owner:
 @asynccontextmanager
 async def open_world(sandbox: Sandbox, url: str) -> AsyncIterator[World]:
     """`url`: a database at the newest revision."""
+    # A run is hundreds of tasks: noting where each was made would cost more than the run.
+    asyncio.get_running_loop().set_debug(False)
     sandbox.vk.requests_per_second = 10_000
     sandbox.vk.item_bytes = 500
     clock, bell = Clock(), Bell()

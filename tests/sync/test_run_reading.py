@@ -1,0 +1,172 @@
+"""What a run believes of the till, and what it does while the till cannot be read."""
+
+from datetime import timedelta
+
+import pytest
+
+from evosync.domain.errors import Side
+from evosync.domain.mirror import Scope, StoreState
+from tests.sync.world import World
+
+
+@pytest.mark.parametrize("kind", ["cut", "cut_body", "broken_body", "http"])
+async def test_a_listing_that_failed_half_way_changes_nothing(world: World, kind: str) -> None:
+    owner = await world.owner(9)
+    await owner.run()
+    world.sandbox.evotor.page_size = 3
+    for product in list(owner.store.products.values())[:2]:
+        owner.store.remove_product(product.id)
+    world.sandbox.fault(kind, "evotor.products", skip=1, times=None)
+    before = owner.writes()
+    record = await owner.run()
+    assert record.outcome == "failed"
+    assert owner.writes() == before
+    assert len([item for item in owner.items if not item.hidden]) == 9
+    world.sandbox.faults.clear()
+    assert (await owner.run()).tally.hidden == 2
+
+
+async def test_a_store_that_fails_does_not_stop_the_others(world: World) -> None:
+    owner = await world.owner(3, stores=2)
+    broken, whole = owner.stores
+    owner.stock(3, store=whole)
+    await owner.run(dry=True)
+    await owner.choose(on=True)
+    await owner.run()
+    world.sandbox.fault("http", "evotor.products", place=broken.id, times=None)
+    broken.remove_product(next(iter(broken.products)))
+    bun = next(iter(whole.products.values()))
+    owner.change(bun, price=777)
+    record = await owner.run()
+    assert (record.outcome, record.tally.updated, record.tally.hidden) == ("ok", 1, 0)
+    readings = (await owner.mirror()).readings
+    assert {readings[store.id].state for store in owner.stores} == {StoreState.FAILED, StoreState.OK}  # type: ignore[index]  # plain text
+
+
+@pytest.mark.parametrize("left", [0, 4])
+async def test_an_empty_or_half_listing_is_held_until_two_agree_minutes_apart(world: World, left: int) -> None:
+    owner = await world.owner(10)
+    await owner.run()
+    for product in list(owner.store.products.values())[left:]:
+        owner.store.remove_product(product.id)
+    first = await owner.run()
+    assert (first.outcome, first.tally.hidden) == ("ok", 0)
+    again_at = await owner.next_at()
+    assert again_at is not None
+    assert again_at - world.clock() <= timedelta(minutes=5)
+    world.clock.forward(minutes=1)
+    assert (await owner.run()).tally.hidden == 0, "one minute later is too soon to believe it"
+    world.clock.forward(minutes=5)
+    assert (await owner.run()).tally.hidden == 10 - left
+    assert len([item for item in owner.items if not item.hidden]) == left
+
+
+async def test_an_empty_listing_that_was_a_mistake_hides_nothing(world: World) -> None:
+    owner = await world.owner(6)
+    await owner.run()
+    world.sandbox.fault("empty_list", "evotor.products")
+    await owner.run()
+    world.clock.forward(minutes=6)
+    record = await owner.run()
+    assert (record.outcome, record.tally.hidden, record.tally.unchanged) == ("ok", 0, 6)
+    owner.assert_mirrored()
+
+
+async def test_402_rests_that_store_alone_and_keeps_its_goods(world: World) -> None:
+    owner = await world.owner(3, stores=2)
+    paid, unpaid = owner.stores
+    owner.stock(3, store=unpaid)
+    await owner.run(dry=True)
+    await owner.choose(on=True)
+    await owner.run()
+    unpaid.unpaid = True
+    owner.change(next(iter(paid.products.values())), price=555)
+    record = await owner.run()
+    assert (record.outcome, record.tally.updated, record.tally.hidden) == ("ok", 1, 0)
+    owner.assert_mirrored()
+    assert world.bell.broken == []
+    world.sandbox.reset_counters()
+    await owner.run()
+    assert world.sandbox.ledger.requests("evotor") == 3, "stores, and groups and products of the paid one"
+    unpaid.unpaid = False
+    world.clock.forward(hours=7)
+    await owner.run()
+    readings = (await owner.mirror()).readings
+    assert readings[unpaid.id].state is StoreState.OK  # type: ignore[index]  # plain text
+
+
+async def test_new_goods_of_an_unpaid_store_are_not_created_from_old_knowledge(world: World) -> None:
+    owner = await world.owner(0, stores=2)
+    paid, unpaid = owner.stores
+    owner.stock(2, store=paid)
+    (late,) = owner.stock(1, store=unpaid)
+    await owner.run(dry=True)
+    await owner.choose(on=True)
+    unpaid.unpaid = True
+    record = await owner.run()
+    assert record.tally.created == 2
+    assert await owner.status(late) == "store_unpaid"
+
+
+@pytest.mark.parametrize(("how", "code"), [("revoked", "Evotor 401"), ("uninstalled", "Evotor 403")])
+async def test_401_and_403_break_the_connection_tell_the_owner_once_and_rest(world: World, how: str, code: str) -> None:
+    owner = await world.owner(2)
+    await owner.run()
+    account = world.sandbox.accounts[owner.cloud_token]
+    setattr(account, how, True)
+    record = await owner.run()
+    assert (record.outcome, record.code) == ("failed", code)
+    assert await owner.next_at() is None
+    await owner.run()
+    assert world.bell.broken == [(Side.EVOTOR, code)]
+    assert len([item for item in owner.items if not item.hidden]) == 2
+
+
+async def test_a_till_that_is_down_is_tried_again_sooner_and_then_less_often(world: World) -> None:
+    owner = await world.owner(2)
+    await owner.run()
+    world.sandbox.fault("http", "evotor.*", times=None)
+    waits = []
+    for _ in range(3):
+        record = await owner.run()
+        assert record.outcome == "failed"
+        at = await owner.next_at()
+        assert at is not None
+        waits.append(at - world.clock())
+        world.clock.forward(minutes=10)
+    assert waits == sorted(waits)
+    assert waits[0] < timedelta(minutes=1)
+    assert world.bell.broken == []
+    world.sandbox.faults.clear()
+    assert (await owner.run()).outcome == "ok"
+    assert (await owner.mirror()).failures == 0
+
+
+async def test_a_delta_that_fails_is_made_up_for(world: World) -> None:
+    owner = await world.owner(3)
+    await owner.run()
+    world.clock.forward(minutes=3)
+    bun = next(iter(owner.store.products.values()))
+    owner.change(bun, price=999)
+    world.clock.forward(minutes=3)
+    world.sandbox.fault("http", "evotor.products", times=2)
+    assert (await owner.run(Scope.DELTA)).outcome == "failed"
+    world.clock.forward(minutes=8)
+    await owner.run(Scope.DELTA)
+    assert owner.item(bun).kopecks == 99_900
+
+
+async def test_a_product_in_a_group_never_seen_brings_its_group_with_a_delta(world: World) -> None:
+    owner = await world.owner(3)
+    await owner.run()
+    world.clock.forward(minutes=11)
+    group = owner.store.add_group("Новинки")
+    (bun,) = owner.stock(1)
+    owner.change(bun, parent_id=group.id)
+    record = await owner.run(Scope.DELTA)
+    assert record.outcome == "ok"
+    assert await owner.status(bun) == "new_group"
+    assert record.notes["new_groups"] == ("Новинки",)
+    await owner.choose(on=True)
+    await owner.run()
+    owner.assert_mirrored()
