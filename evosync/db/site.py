@@ -603,4 +603,5 @@ def _open(table: Table) -> list[Column[Any]]:
 
 
 async def _rows(connection: AsyncConnection, query: Any) -> list[dict[str, Any]]:
-    return [dict(row) for row in (await connection.execute(query)).mappings()]
+    rows = (await connection.execute(query)).mappings()
+    return [{str(name): value for name, value in row.items()} for row in rows]

@@ -1,11 +1,12 @@
 """Forms: what is wrong is said beside the field, in the reader's language, and what was typed is kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 from aiohttp import web
 from multidict import MultiDict
 from wtforms import Form, StringField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.i18n import get_translations
 from wtforms.validators import StopValidation, ValidationError
 
@@ -81,6 +82,11 @@ async def filled(kind: type[_F], request: web.Request, **kwargs: Any) -> _F:
     sent = await request.post()
     texts = MultiDict((name, value) for name, value in sent.items() if isinstance(value, str))
     return kind(cast("Any", texts), words=request[WORDS], **kwargs)
+
+
+def options(pairs: Iterable[tuple[str, str]]) -> list[Any]:
+    """Value and label as a select or a group of radio buttons takes them."""
+    return [SelectChoice(value=value, label=label) for value, label in pairs]
 
 
 def stripped(value: str | None) -> str | None:

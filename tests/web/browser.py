@@ -69,7 +69,7 @@ class Clouds:
             raise self.till_error
         return self.till
 
-    async def test_shop(self, token: str, community: CommunityId, /) -> ShopFound:
+    async def test_shop(self, token: str, community: CommunityId | str, /) -> ShopFound:
         self.tried.append(f"{token} {community}")
         return self.shop
 
@@ -131,7 +131,11 @@ class Browser:
 
     def __init__(self, client: TestClient[Any, Any], language: str = "ru") -> None:
         self.client = client
-        self.headers = {"Accept": "text/html", "Accept-Language": language, "User-Agent": "Mozilla/5.0 (X11; Linux) Chrome/1"}
+        self.headers = {
+            "Accept": "text/html",
+            "Accept-Language": language,
+            "User-Agent": "Mozilla/5.0 (X11; Linux) Chrome/1",
+        }
 
     async def get(self, path: str, **headers: str) -> Page:
         reply = await self.client.get(path, headers=self.headers | headers, allow_redirects=False)
@@ -185,7 +189,9 @@ class World:
         password: str | None = PASSWORD,
     ) -> Person:
         self._hashed = self._hashed or await self.passwords.hash(PASSWORD)
-        hashed = None if password is None else self._hashed if password == PASSWORD else await self.passwords.hash(password)
+        hashed = (
+            None if password is None else self._hashed if password == PASSWORD else await self.passwords.hash(password)
+        )
 
         async def work(connection: Any) -> Person:
             user = await people.add_person(

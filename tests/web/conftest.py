@@ -18,6 +18,7 @@ from evosync.web.app import make_links, make_site
 from evosync.web.services import Services
 from tests.web.browser import Browser, Clock, Clouds, Queue, World, make_settings
 
+
 @pytest.fixture(scope="session")
 def empty_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database at the newest revision, to be copied."""

@@ -3,6 +3,7 @@ is missing, as lines for a .po file.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,15 @@ def key_of(message: Any) -> Key:
     return message.context, text
 
 
-def used() -> Iterator[tuple[Key, str | None]]:
-    """Each message of the code with its plural."""
+@cache
+def used() -> tuple[tuple[Key, str | None], ...]:
+    """Each message of the code and the templates with its plural."""
+    return tuple(_extracted())
+
+
+def _extracted() -> Iterator[tuple[Key, str | None]]:
     with (ROOT / "babel.cfg").open(encoding="utf-8") as file:
-        methods, options = parse_mapping_cfg(file)
+        methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]  # Babel has not typed it
     for folder in ("evosync", "templates"):
         mapping = [(pattern.removeprefix(f"{folder}/"), method) for pattern, method in methods]
         settings = {pattern.removeprefix(f"{folder}/"): value for pattern, value in options.items()}

@@ -26,7 +26,7 @@ def test_every_message_is_translated_in_all_its_forms_with_its_values(path: Path
     for message in catalog:
         if not message.id:
             continue
-        forms = message.string if message.pluralizable else (message.string,)
+        forms = tuple(message.string or ()) if message.pluralizable else (message.string,)
         assert all(forms), message.id
         assert len(forms) == (3 if message.pluralizable else 1), message.id
         assert not list(message.check(catalog)), message.id

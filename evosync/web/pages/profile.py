@@ -14,7 +14,19 @@ from evosync.db.site import NOTICES, Person
 from evosync.web import session
 from evosync.web.devices import device_of, is_phone
 from evosync.web.errors import wants_json
-from evosync.web.forms import SiteForm, at_most, blank, email, filled, needed, new_password, optional, phone, stripped
+from evosync.web.forms import (
+    SiteForm,
+    at_most,
+    blank,
+    email,
+    filled,
+    needed,
+    new_password,
+    optional,
+    options,
+    phone,
+    stripped,
+)
 from evosync.web.keys import CLIENT, FORMAT, LINKS, SERVICES, SESSIONS, THROTTLE, WORDS
 from evosync.web.render import answer, page
 from evosync.web.viewer import speak, viewer_of
@@ -46,7 +58,7 @@ class EditForm(SiteForm):
     name = StringField(marked("What shall we call you"), [at_most(100)], filters=[stripped])
     email = StringField(marked("Email"), [optional, at_most(254), email], filters=[stripped])
     phone = StringField(marked("Phone"), [optional, at_most(40), phone], filters=[stripped])
-    language = SelectField(marked("Language"), choices=[(one.value, one.own_name) for one in Language])
+    language = SelectField(marked("Language"), choices=options((one.value, one.own_name) for one in Language))
     time_zone = SelectField(marked("Time zone"))
     password = PasswordField(marked("Your password"), [at_most(1000)])
 
@@ -100,7 +112,7 @@ async def show(request: web.Request) -> web.Response:
 def _edit_form(request: web.Request, form: EditForm, person: Person) -> EditForm:
     choices = zone_choices(request[WORDS].language.value, at=request[CLIENT].at, present=person.time_zone)
     select: Any = form["time_zone"]
-    select.choices = choices
+    select.choices = options(choices)
     return form
 
 
