@@ -26,6 +26,8 @@ PAGE = 200
 ALBUM_PAGE = 100
 BY_ID = 100
 _SMALLEST_PAGE = 10
+_ENDLESS = 1_000
+"""Pages: more than ten times what a shop can hold."""
 _ALREADY_THERE = "VK 1404"
 _SORTED_OUT_SINGLY = frozenset({_ALREADY_THERE, "VK 1403", "VK 1406"})
 """Of a list: whether the other items were placed is not known (VK FACTS 7)."""
@@ -65,6 +67,8 @@ class VkShop:
                 if sizes[-1] == 0:
                     return
                 first, number = first + number, min(2 * number, 4)
+                if first > _ENDLESS:
+                    raise Unavailable(Side.VK, "VK shape", "market.get: the listing does not end")
 
         community = asyncio.ensure_future(self.community())
         albums = asyncio.ensure_future(self._albums())
@@ -73,12 +77,16 @@ class VkShop:
         return ShopReading(community.result(), albums.result(), found)
 
     async def community(self, *, priority: Priority = Priority.READ) -> Community:
-        found = await self._ask(
-            "groups.getById",
-            {"group_id": self._community, "fields": COMMUNITY_FIELDS},
-            lambda value: wire.read_community(value, self._community),
-            priority=priority,
-        )
+        """Raises `Rejected` for a community that VK does not know: nothing can ever be mirrored into it."""
+        try:
+            found = await self._ask(
+                "groups.getById",
+                {"group_id": self._community, "fields": COMMUNITY_FIELDS},
+                lambda value: wire.read_community(value, self._community),
+                priority=priority,
+            )
+        except Refused as error:
+            raise Rejected(Side.VK, error.code, error.detail) from error
         if found is None:
             raise Rejected(Side.VK, "VK no community", "groups.getById does not name it")
         return found

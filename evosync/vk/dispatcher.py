@@ -230,9 +230,11 @@ class Dispatcher:
         if isinstance(reply, Fault):
             return self._failed(batch, reply, as_execute=as_execute)
         if not as_execute:
+            self._weigh([reply.value], len(body))
             self._deliver(batch[0], reply.value, {})
             return ()
-        self._learn(reply.value, len(body))
+        self._grow()
+        self._weigh(reply.value, len(body))
         return self._deliver_all(batch, reply)
 
     async def _post(
@@ -244,12 +246,15 @@ class Dispatcher:
         code = script.build([call.code for call in batch], back)
         return await self._transport.call("execute", {"code": code}, self._token, leaving=leaving)
 
-    def _learn(self, value: Any, size: int) -> None:
-        """A batch went through: more next time. What an item takes in bytes is seen in answers with many of them."""
+    def _grow(self) -> None:
+        """An execute went through: more next time."""
         self._refusals = 0
         self._limit = min(self._limit * 2, self._most)
         self._reply_bytes = min(self._reply_bytes * 5 // 4, _REPLY_BYTES)
-        items = sum(len(wire.entries(each)) for each in value) if isinstance(value, list) else 0
+
+    def _weigh(self, values: Any, size: int) -> None:
+        """Learn from an answer with many items what one takes in bytes."""
+        items = sum(len(wire.entries(each)) for each in values) if isinstance(values, list) else 0
         if items >= self._most:
             self._item_bytes = max(500, size * 105 // 100 // items)
 

@@ -1,5 +1,6 @@
 """Requests to VK's API and to its picture hosts: bytes out, status and bytes in."""
 
+import io
 from collections.abc import Callable, Collection, Mapping
 from urllib.parse import urlencode, urlsplit
 
@@ -85,7 +86,7 @@ class Transport:
         form = aiohttp.FormData()
         for number, picture in enumerate(pictures, start=1):
             name, kind = _MAGIC.get(picture[:2], ("photo.jpg", "image/jpeg"))
-            form.add_field(f"file{number}" if bulk else "file", picture, filename=name, content_type=kind)
+            form.add_field(f"file{number}" if bulk else "file", io.BytesIO(picture), filename=name, content_type=kind)
         try:
             async with self._http.post(url, data=form, timeout=self._timeout, allow_redirects=False) as response:
                 return response.status, await response.read()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -14,6 +15,8 @@ from evosync.vk.faults import Fault, read_fault, without_secrets
 ROUBLE = 643
 EDITOR = 2
 _HTTP_SERVER_ERROR = 500
+_SIZES = b'"sizes":['
+"""A key and nothing else: within a text its quotes would be escaped."""
 
 
 class Broken(Exception):
@@ -37,7 +40,7 @@ def read_reply(status: int, body: bytes) -> Reply | Fault:
     if status >= _HTTP_SERVER_ERROR:
         raise Broken(f"VK HTTP {status}")
     try:
-        raw = orjson.loads(body)
+        raw = _parse(body)
     except orjson.JSONDecodeError as error:
         raise Broken(f"VK HTTP {status}" if status != 200 else "VK body") from error
     if isinstance(raw, dict):
@@ -48,6 +51,25 @@ def read_reply(status: int, body: bytes) -> Reply | Fault:
             listed = faults if isinstance(faults, list) else ()
             return Reply(raw["response"], tuple(read_fault(fault) for fault in listed if isinstance(fault, dict)))
     raise Broken("VK shape")
+
+
+def _parse(body: bytes) -> Any:
+    """`body` without the lists of pictures' sizes: three quarters of a long listing, which nobody reads."""
+    parts = []
+    read = 0
+    while (found := body.find(_SIZES, read)) >= 0:
+        start = found + len(_SIZES)
+        end = body.find(b"]", start)
+        if end < 0:
+            break
+        parts.append(body[read:start])
+        read = end
+    try:
+        return orjson.loads(b"".join((*parts, body[read:])))
+    except orjson.JSONDecodeError:
+        if not parts:
+            raise
+        return orjson.loads(body)  # a bracket within an address, perhaps
 
 
 def rub(kopecks: int) -> str:
@@ -149,7 +171,7 @@ def _item(
 
     Of the picture it counts the file's name: host and signature change from reply to reply.
     """
-    face = digest(title, description, kopecks, stock, availability.value)
+    face = _digest(title, description, kopecks, stock, availability.value)
     file = photo.partition("?")[0].rpartition("/")[2]
     return Item(
         ItemId(item_id),
@@ -165,8 +187,16 @@ def _item(
         photo,
         rejection,
         face,
-        digest(face, item_id, currency, sku, albums, category, file, rejection),
+        _digest(face.hex(), item_id, currency, sku, albums, category, file, rejection),
     )
+
+
+def _digest(*values: object) -> bytes:
+    """`domain.digest` for values that came from JSON, in half its time."""
+    try:
+        return blake2b(orjson.dumps(values), digest_size=12).digest()
+    except TypeError:  # a number beyond 64 bits, or half a surrogate pair
+        return digest(*values)
 
 
 _AVAILABILITIES = {each.value: each for each in Availability}

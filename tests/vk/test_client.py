@@ -1,6 +1,7 @@
 """The shop as the engine uses it, against the sandbox's reading of VK."""
 
 import asyncio
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -9,10 +10,11 @@ from evosync.domain.action import AddItem, EditItem, Why
 from evosync.domain.catalog import Availability, Item
 from evosync.domain.connection import VkConnection
 from evosync.domain.errors import Full, NotFound, Refused, Rejected, Unavailable
-from evosync.domain.ids import AlbumId, ItemId, PhotoId, ProductId
+from evosync.domain.ids import AlbumId, CommunityId, ItemId, PhotoId, ProductId
 from evosync.domain.links import Link, LinkState
 from evosync.sandbox.pictures import draw
 from evosync.sandbox.state import Sandbox
+from evosync.sync.ports import ShopSide
 from evosync.vk.client import VkShop
 from tests.vk.conftest import COMMUNITY, OpenSides
 
@@ -54,6 +56,36 @@ def stock_up(sandbox: Sandbox, count: int) -> list[ItemId]:
 
 async def photos(shop: VkShop, count: int) -> tuple[PhotoId, ...]:
     return await shop.photos(PICTURE, count)
+
+
+def test_the_shop_fills_the_engines_port(shop: VkShop) -> None:
+    port: ShopSide = shop
+    assert port is shop
+
+
+async def test_a_listing_that_never_ends_is_given_up(
+    shop: VkShop, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evosync.vk.client._ENDLESS", 2)
+    monkeypatch.setattr("evosync.vk.client.PAGE", 1)
+    stock_up(sandbox, 30)
+    with pytest.raises(Unavailable, match="does not end"):
+        await shop.read(expected=0, on_page=lambda _: None)
+
+
+async def test_a_page_that_cannot_be_sent_whole_is_read_in_parts(shop: VkShop, sandbox: Sandbox) -> None:
+    sandbox.fault("error", "market.get", code=13, message="response size is too big", times=1)
+    ids = stock_up(sandbox, 60)
+    items, entries = await shop._page(0, 200)
+    assert (sorted(item.id for item in items), entries) == (ids, 60)
+    assert sandbox.ledger.calls["market.get"] == 3
+
+
+async def test_a_community_that_vk_does_not_know_is_rejected(open_sides: OpenSides, connection: VkConnection) -> None:
+    unknown = replace(connection, community=CommunityId(4711))
+    async with open_sides() as sides, sides.shop(unknown) as shop:
+        with pytest.raises(Rejected):
+            await shop.community()
 
 
 async def test_an_empty_shop_is_read_in_one_request(shop: VkShop) -> None:

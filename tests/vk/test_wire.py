@@ -4,7 +4,6 @@ import orjson
 import pytest
 
 from evosync.domain.catalog import Album, Availability, Community, ShopTrouble
-from evosync.domain.digest import digest
 from evosync.domain.ids import AlbumId, CommunityId, ItemId, PhotoId
 from evosync.vk import wire
 from evosync.vk.faults import Fault
@@ -35,7 +34,21 @@ def test_an_item_is_read_whole_and_its_texts_stay_as_vk_gives_them() -> None:
     assert (item.id, item.title, item.description) == (7, "Чай &quot;Цейлон&quot;", "Листовой, 100 г")
     assert (item.kopecks, item.currency, item.stock, item.sku) == (19990, 643, 3, "evo-1")
     assert (item.availability, item.albums, item.category) == (Availability.AVAILABLE, (4, 5), 40932)
-    assert item.face == digest(item.title, item.description, 19990, 3, 0)
+
+
+def test_sizes_of_pictures_are_passed_over_whatever_is_in_them() -> None:
+    odd = 'Чай "sizes":[ ] с мятой'
+    body = orjson.dumps(
+        {"response": [{"title": odd, "photos": [{"id": 5, "sizes": [{"url": "https://x/1", "type": "s"}]}]}] * 2}
+    )
+    reply = wire.read_reply(200, body)
+    assert isinstance(reply, wire.Reply)
+    assert reply.value == [{"title": odd, "photos": [{"id": 5, "sizes": []}]}] * 2
+    bracket = wire.read_reply(200, b'{"response":[{"sizes":[{"url":"x]y"}],"id":1}]}')
+    assert isinstance(bracket, wire.Reply)
+    assert bracket.value[0]["id"] == 1
+    with pytest.raises(wire.Broken):
+        wire.read_reply(200, body[:-20])
 
 
 @pytest.mark.parametrize("odd", [False, None, [], "7", 7, {}, {"id": 0}, {"id": False}, {"id": "x"}])
