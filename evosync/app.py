@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,6 @@ from enum import Flag, auto
 from hashlib import blake2b
 
 import aiohttp
-from aiohttp import web
 from redis.asyncio import Redis
 
 from evosync.db import migrate
@@ -26,7 +25,7 @@ from evosync.domain.schedule import Rhythm
 from evosync.embedded import EmbeddedRedis
 from evosync.evotor.client import EvotorTill
 from evosync.evotor.client import Patience as Trying
-from evosync.jobs.tasks import Context
+from evosync.jobs.tasks import Context, nobody
 from evosync.jobs.worker import Jobs, working
 from evosync.lease import RedisLease
 from evosync.queue import Queue, close_redis, open_redis
@@ -70,7 +69,7 @@ class Clients:
     def __init__(self, settings: Settings, http: aiohttp.ClientSession, vk: VkSides) -> None:
         self._url = settings.evotor_api_url
         self._trying = Trying(silence=settings.evotor_timeout_seconds)
-        self._http = http
+        self.http = http
         self.vk = vk
 
     def till(self, connection: EvotorConnection) -> TillSide:
@@ -78,7 +77,7 @@ class Clients:
 
     def till_for(self, token: Token) -> EvotorTill:
         """Also for a token that is only being tried."""
-        return EvotorTill(self._http, self._url, token, patience=self._trying)
+        return EvotorTill(self.http, self._url, token, patience=self._trying)
 
     @asynccontextmanager
     async def shop(self, connection: VkConnection) -> AsyncIterator[ShopSide]:
@@ -231,7 +230,7 @@ async def want(core: Core, user: UserId, *, scope: Scope, reason: str) -> None:
 
 
 @asynccontextmanager
-async def worker(core: Core) -> AsyncIterator[Supervisor]:
+async def worker(core: Core, *, wake_postman: Callable[[], None] = nobody) -> AsyncIterator[Supervisor]:
     """Actors, and the jobs that wake them; on the way out runs finish the action in hand."""
 
     async def crashed(user: UserId, _error: Exception) -> None:
@@ -243,7 +242,14 @@ async def worker(core: Core) -> AsyncIterator[Supervisor]:
     settings = core.settings
     lanes = Lanes(short=max(settings.max_runs // 2, 1), long=max(settings.max_runs - settings.max_runs // 2, 1))
     supervisor = Supervisor(core.run, crashed=crashed, lanes=lanes, clock=core.clock)
-    context = Context(supervisor=supervisor, queue=core.queue, due=core.ledger, wanted=ask, clock=core.clock)
+    context = Context(
+        supervisor=supervisor,
+        queue=core.queue,
+        due=core.ledger,
+        wanted=ask,
+        clock=core.clock,
+        wake_postman=wake_postman,
+    )
     jobs = Jobs(lambda: open_redis(core.redis_url), context, alone=settings.redis_url is None)
     async with working(jobs):
         try:
@@ -259,14 +265,3 @@ class Parts(Flag):
     WEB = auto()
     WORKER = auto()
     ALL = WEB | WORKER
-
-
-def site(core: Core, parts: Parts, supervisor: Supervisor | None) -> web.Application:
-    """What the process serves over HTTP."""
-    app = web.Application()
-
-    async def health(_request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
-
-    app.router.add_get("/health", health)
-    return app

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 DELIVER = "deliver"
 """The job that hands a nudge to the user's actor."""
 
+LETTERS = "letters"
+"""The job that sends what waits in the outbox."""
+
 PATIENCE = 5.0
 """Seconds that a nudge may take; whoever sends it has a person waiting."""
 
@@ -80,6 +83,15 @@ class Queue:
                 job = await self._redis.enqueue_job(DELIVER, user, _job_id=f"nudge:{user}", _expires=60)
         except (RedisError, OSError) as error:
             log.warning("nudge lost", extra={"user": user, "error": type(error).__name__})
+            return False
+        return job is not None
+
+    async def send_letters(self) -> bool:
+        """Look at the outbox, soon; as with a nudge, what waits stands in the database already."""
+        try:
+            job = await self._redis.enqueue_job(LETTERS, _job_id=LETTERS, _expires=60)
+        except (RedisError, OSError) as error:
+            log.warning("letters not announced", extra={"error": type(error).__name__})
             return False
         return job is not None
 

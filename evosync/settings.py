@@ -165,8 +165,18 @@ class Settings(BaseModel):
     stop_grace_seconds: float = Field(20, ge=0)
 
     invite_expire_hours: int = Field(48, ge=1)
-    email_provider: Literal["console"] = "console"
-    sms_provider: Literal["console"] = "console"
+    smtp_host: str = ""
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_user: str = ""
+    smtp_password: SecretStr | None = None
+    smtp_tls: Literal["tls", "starttls", "none"] = "starttls"
+    smtp_sender: str = ""
+    email_provider: Literal["console", "smtp"] = "console"
+    sms_api_key: SecretStr | None = None
+    sms_provider: Literal["console", "smsru"] = "console"
+    operator_name: str = ""
+    support_email: str = ""
+    trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ("127.0.0.1", "::1")
     jivosite_widget_id: str = Field("", pattern=r"^[A-Za-z0-9]*$")
     flower_user: str = ""
     flower_password: SecretStr | None = None
@@ -197,16 +207,31 @@ class Settings(BaseModel):
     def hidden(self) -> tuple[str, ...]:
         """Every secret text among the settings, for the log to leave out."""
         found = [self.secret_key, *self.secret_key_previous, *self.evotor_webhook_secret_previous]
-        found += [secret for secret in (self.evotor_webhook_secret, self.flower_password) if secret is not None]
+        single = (self.evotor_webhook_secret, self.flower_password, self.smtp_password, self.sms_api_key)
+        found += [secret for secret in single if secret is not None]
         passwords = [urlsplit(url.get_secret_value()).password for url in (self.database_url, self.redis_url) if url]
         return tuple(text for text in (*(secret.get_secret_value() for secret in found), *passwords) if text)
 
-    @field_validator("log_level", "log_format", "email_provider", "sms_provider", mode="before")
+    @field_validator("log_level", "log_format", "email_provider", "sms_provider", "smtp_tls", mode="before")
     @classmethod
     def _spelling(cls, value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
         return value.upper() if info.field_name == "log_level" else value.lower()
+
+    @field_validator("email_provider")
+    @classmethod
+    def _smtp(cls, value: str, info: ValidationInfo) -> str:
+        if value == "smtp" and not (info.data.get("smtp_host") and "@" in info.data.get("smtp_sender", "")):
+            raise ValueError("with smtp, set SMTP_HOST, and SMTP_SENDER to the address that letters come from")
+        return value
+
+    @field_validator("sms_provider")
+    @classmethod
+    def _sms(cls, value: str, info: ValidationInfo) -> str:
+        if value == "smsru" and info.data.get("sms_api_key") is None:
+            raise ValueError("with smsru, set SMS_API_KEY")
+        return value
 
     @field_validator("domain")
     @classmethod

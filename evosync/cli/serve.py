@@ -8,8 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
-from evosync.app import Core, Parts, open_core, site, worker
+from evosync.app import Core, Parts, open_core, worker
+from evosync.jobs.postman import Postman, walking
 from evosync.settings import Settings
+from evosync.website import build_site, health_only, open_services, post_office
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +35,14 @@ async def serve(settings: Settings, parts: Parts, *, host: str, port: int) -> in
 async def running(core: Core, parts: Parts, *, host: str, port: int) -> AsyncIterator[str]:
     """The chosen parts, with a server in front; yields its address. Leaving stops them gracefully."""
     async with AsyncExitStack() as stack:
-        supervisor = await stack.enter_async_context(worker(core)) if Parts.WORKER in parts else None
-        runner = web.AppRunner(site(core, parts, supervisor), access_log=None, shutdown_timeout=5.0)
+        services = await stack.enter_async_context(open_services(core))
+        if Parts.WORKER in parts:
+            postman = Postman(post_office(core, services).send_due)
+            await stack.enter_async_context(walking(postman))
+            await stack.enter_async_context(worker(core, wake_postman=postman.wake))
+        runner = web.AppRunner(
+            build_site(services) if Parts.WEB in parts else health_only(), access_log=None, shutdown_timeout=5.0
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, host, port).start()

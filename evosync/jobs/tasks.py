@@ -19,6 +19,10 @@ A user whose time has come, without anybody having asked, is a message with the 
 """
 
 
+def nobody() -> None:
+    """For a worker without an outbox."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the jobs work with. `batch`: how many users one tick nudges at most; the next takes the others."""
@@ -29,6 +33,7 @@ class Context:
     wanted: Wanted
     clock: Clock
     batch: int = 500
+    wake_postman: Callable[[], None] = nobody
 
 
 async def deliver(ctx: dict[Any, Any], user: int) -> None:
@@ -48,6 +53,11 @@ async def tick(ctx: dict[Any, Any]) -> int:
     context = _context(ctx)
     users = await context.due.due(context.clock(), context.batch)
     return sum([await context.queue.nudge(user) for user in users])
+
+
+async def letters(ctx: dict[Any, Any]) -> None:
+    """Something waits in the outbox. Sending it may take longer than a job should."""
+    _context(ctx).wake_postman()
 
 
 def _context(ctx: dict[Any, Any]) -> Context:

@@ -13,7 +13,7 @@ from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
 from evosync.jobs import tasks
-from evosync.queue import DELIVER, Queue, close_redis, serialize
+from evosync.queue import DELIVER, LETTERS, Queue, close_redis, serialize
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,10 @@ def cron_jobs() -> list[CronJob]:
 def build(redis: ArqRedis, context: tasks.Context, *, burst: bool = False) -> Worker:
     """A worker on a pool of its own, for it closes the pool. Must be called inside the running loop."""
     return Worker(
-        functions=[func(tasks.deliver, name=DELIVER, keep_result=0, max_tries=1)],
+        functions=[
+            func(tasks.deliver, name=DELIVER, keep_result=0, max_tries=1),
+            func(tasks.letters, name=LETTERS, keep_result=0, max_tries=1),
+        ],
         cron_jobs=cron_jobs(),
         redis_pool=redis,
         ctx={tasks.CONTEXT: context},
