@@ -109,13 +109,18 @@ async def create_user(
         raise Taken("another account has this email") from error
     user = UserId(made.scalar_one())
     await connection.execute(insert(user_roles).values(user_id=user, role_id=role_id))
+    await give_mirror(connection, user)
+    return user
+
+
+async def give_mirror(connection: AsyncConnection, user: UserId) -> None:
+    """The settings and the mirror that every account has from the start."""
     await connection.execute(
         insert(sync_configs).values(user_id=user, allowed_kinds=[], store_order=[], new_groups_on=[])
     )
     await connection.execute(
         insert(mirrors).values(user_id=user, wanted_reasons=[], run_with="", readings={}, pauses={}, failures=0)
     )
-    return user
 
 
 async def find_user(connection: AsyncConnection, user: UserId) -> User | None:
