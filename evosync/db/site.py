@@ -6,10 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Column, RowMapping, Table, delete, distinct, func, insert, select, update
+from sqlalchemy import Column, RowMapping, Table, bindparam, delete, distinct, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from evosync.db.accounts import give_mirror
 from evosync.db.tables.choices import sync_configs, sync_filters
 from evosync.db.tables.connections import evotor_connections, vk_connections
 from evosync.db.tables.mirrors import mirrors
@@ -97,8 +98,21 @@ def _person(row: RowMapping) -> Person:
     )
 
 
+# Built once: every page asks these, and putting a statement together takes longer than running it.
+_RIGHTS: Final = (
+    select(roles.c.name, permissions.c.name)
+    .select_from(
+        user_roles.join(roles, roles.c.id == user_roles.c.role_id)
+        .outerjoin(role_permissions, role_permissions.c.role_id == roles.c.id)
+        .outerjoin(permissions, permissions.c.id == role_permissions.c.permission_id)
+    )
+    .where(user_roles.c.user_id == bindparam("user"))
+)
+_PERSON: Final = select(users).where(users.c.id == bindparam("user"))
+
+
 async def person(connection: AsyncConnection, user: UserId) -> Person | None:
-    row = (await connection.execute(select(users).where(users.c.id == user))).mappings().first()
+    row = (await connection.execute(_PERSON, {"user": user})).mappings().first()
     return _person(row) if row is not None else None
 
 
@@ -112,15 +126,7 @@ async def viewer(connection: AsyncConnection, user: UserId) -> Viewer | None:
     found = await person(connection, user)
     if found is None:
         return None
-    rows = await connection.execute(
-        select(roles.c.name, permissions.c.name)
-        .select_from(
-            user_roles.join(roles, roles.c.id == user_roles.c.role_id)
-            .outerjoin(role_permissions, role_permissions.c.role_id == roles.c.id)
-            .outerjoin(permissions, permissions.c.id == role_permissions.c.permission_id)
-        )
-        .where(user_roles.c.user_id == user)
-    )
+    rows = await connection.execute(_RIGHTS, {"user": user})
     held = [(role, permission) for role, permission in rows]
     return Viewer(
         found,
@@ -171,6 +177,7 @@ async def add_person(
     held = await connection.scalar(select(roles.c.id).where(roles.c.name == role))
     if held is not None:
         await connection.execute(insert(user_roles).values(user_id=user, role_id=held))
+    await give_mirror(connection, user)
     return user
 
 
@@ -481,39 +488,41 @@ class Glance:
     problems: int = 0
 
 
-async def glance(connection: AsyncConnection, user: UserId, *, at: datetime) -> Glance:
-    running, last = sync_runs.alias("running"), sync_runs.alias("last")
-    row = (
-        (
-            await connection.execute(
-                select(
-                    evotor_connections.c.health.label("evotor"),
-                    evotor_connections.c.sealed.is_not(None).label("has_evotor"),
-                    vk_connections.c.health.label("vk"),
-                    vk_connections.c.sealed.is_not(None).label("has_vk"),
-                    sync_configs.c.started_at,
-                    sync_configs.c.paused_at,
-                    mirrors.c.pauses,
-                    running.c.id.label("running"),
-                    running.c.done,
-                    running.c.total,
-                    last.c.outcome,
-                    last.c.code,
-                )
-                .select_from(
-                    users.outerjoin(evotor_connections, evotor_connections.c.user_id == users.c.id)
-                    .outerjoin(vk_connections, vk_connections.c.user_id == users.c.id)
-                    .outerjoin(sync_configs, sync_configs.c.user_id == users.c.id)
-                    .outerjoin(mirrors, mirrors.c.user_id == users.c.id)
-                    .outerjoin(running, running.c.id == mirrors.c.run_id)
-                    .outerjoin(last, last.c.id == mirrors.c.last_run_id)
-                )
-                .where(users.c.id == user)
-            )
-        )
-        .mappings()
-        .first()
+_running, _last = sync_runs.alias("running"), sync_runs.alias("last")
+_GLANCE: Final = (
+    select(
+        evotor_connections.c.health.label("evotor"),
+        evotor_connections.c.sealed.is_not(None).label("has_evotor"),
+        vk_connections.c.health.label("vk"),
+        vk_connections.c.sealed.is_not(None).label("has_vk"),
+        sync_configs.c.started_at,
+        sync_configs.c.paused_at,
+        mirrors.c.pauses,
+        _running.c.id.label("running"),
+        _running.c.done,
+        _running.c.total,
+        _last.c.outcome,
+        _last.c.code,
     )
+    .select_from(
+        users.outerjoin(evotor_connections, evotor_connections.c.user_id == users.c.id)
+        .outerjoin(vk_connections, vk_connections.c.user_id == users.c.id)
+        .outerjoin(sync_configs, sync_configs.c.user_id == users.c.id)
+        .outerjoin(mirrors, mirrors.c.user_id == users.c.id)
+        .outerjoin(_running, _running.c.id == mirrors.c.run_id)
+        .outerjoin(_last, _last.c.id == mirrors.c.last_run_id)
+    )
+    .where(users.c.id == bindparam("user"))
+)
+_PROBLEMS: Final = select(func.count(distinct(cached_products.c.product_id))).where(
+    cached_products.c.user_id == bindparam("user"),
+    cached_products.c.status.in_(sorted(standing.value for standing in NEEDS_OWNER)),
+    cached_products.c.gone_at.is_(None),
+)
+
+
+async def glance(connection: AsyncConnection, user: UserId, *, at: datetime) -> Glance:
+    row = (await connection.execute(_GLANCE, {"user": user})).mappings().first()
     if row is None:
         return Glance()
     return Glance(
@@ -533,13 +542,7 @@ async def glance(connection: AsyncConnection, user: UserId, *, at: datetime) -> 
 
 async def count_problems(connection: AsyncConnection, user: UserId) -> int:
     """Products that wait for their owner; one that several stores sell counts once."""
-    found = await connection.scalar(
-        select(func.count(distinct(cached_products.c.product_id))).where(
-            cached_products.c.user_id == user,
-            cached_products.c.status.in_([standing.value for standing in NEEDS_OWNER]),
-            cached_products.c.gone_at.is_(None),
-        )
-    )
+    found = await connection.scalar(_PROBLEMS, {"user": user})
     return int(found or 0)
 
 

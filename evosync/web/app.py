@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp_session import session_middleware
+from jinja2 import BytecodeCache
 
 from evosync.accounts.links import Links
 from evosync.accounts.sessions import Sessions
@@ -36,12 +37,17 @@ def make_links(services: Services) -> Links:
 
 
 def make_site(
-    services: Services, *, routes: Iterable[web.AbstractRouteDef] = (), max_body: int = MAX_BODY
+    services: Services,
+    *,
+    routes: Iterable[web.AbstractRouteDef] = (),
+    max_body: int = MAX_BODY,
+    template_cache: BytecodeCache | None = None,
 ) -> web.Application:
     """The application with every page.
 
     `routes` are further ones (webhooks, API documents); each needs its row in `access.ACCESS` too, and one that
-    is not for browsers the rule `MACHINE`. Raises `access.Unlisted` for a route without a row.
+    is not for browsers the rule `MACHINE`. `template_cache` keeps compiled templates between processes.
+    Raises `access.Unlisted` for a route without a row.
     """
     app = web.Application(
         middlewares=[
@@ -60,7 +66,7 @@ def make_site(
     app[SESSIONS] = Sessions(services.redis, cookie=cookie_name(https=services.site.is_https))
     app[LINKS] = make_links(services)
     app[THROTTLE] = Throttle(services.redis)
-    setup_templates(app)
+    setup_templates(app, template_cache)
     app.router.add_get("/static/{name}", app[ASSETS].serve, name="static")
     app.router.add_get("/favicon.ico", app[ASSETS].serve_icon)
     for module in PAGES:

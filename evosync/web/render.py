@@ -27,7 +27,7 @@ _USED: Final = re.compile(r'href="#i-([a-z]+)"')
 _SPRITE: Final = "<!--icons-->"
 
 
-def setup_templates(app: web.Application) -> None:
+def setup_templates(app: web.Application, cache: jinja2.BytecodeCache | None = None) -> None:
     """One environment for each language: macros then speak it too, however they are imported."""
     site = app[SERVICES].site
     for language, key in TEMPLATES.items():
@@ -40,6 +40,7 @@ def setup_templates(app: web.Application) -> None:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            bytecode_cache=cache,
         )
         environment.policies["ext.i18n.trimmed"] = True  # as babel.cfg reads them
         words = app[CATALOGS][language]

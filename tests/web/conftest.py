@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 from fakeredis import FakeAsyncRedis
+from jinja2 import FileSystemBytecodeCache
 from pytest_aiohttp.plugin import AiohttpClient
 
 from evosync.db.engine import Database, make_engine
@@ -23,6 +24,12 @@ from tests.web.browser import Browser, Clock, Clouds, Queue, World, make_setting
 def empty_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database at the newest revision, to be copied."""
     return tmp_path_factory.mktemp("site") / "empty.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Compiling them takes longer than most tests."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
 
 
 @pytest.fixture
@@ -64,9 +71,11 @@ NewBrowser = Callable[..., Awaitable[Browser]]
 
 
 @pytest.fixture
-async def new_browser(services: Services, aiohttp_client: AiohttpClient) -> AsyncIterator[NewBrowser]:
+async def new_browser(
+    services: Services, aiohttp_client: AiohttpClient, compiled_templates: FileSystemBytecodeCache
+) -> AsyncIterator[NewBrowser]:
     """Makes readers with cookies of their own; all see the same site."""
-    app = make_site(services)
+    app = make_site(services, template_cache=compiled_templates)
     first: TestClient[Any, Any] = await aiohttp_client(app)
 
     clients: list[TestClient[Any, Any]] = []
