@@ -4,6 +4,7 @@ import orjson
 import pytest
 
 from evosync.domain.catalog import Album, Availability, Community, ShopTrouble
+from evosync.domain.digest import digest
 from evosync.domain.ids import AlbumId, CommunityId, ItemId, PhotoId
 from evosync.vk import wire
 from evosync.vk.faults import Fault
