@@ -23,8 +23,17 @@ PLACE_METHOD = "market.addToAlbum"
 class Placer:
     """Knows the albums by key, and fills them in lists as items come into being."""
 
-    def __init__(self, work: Work, albums: Mapping[AlbumKey, AlbumId], made: Iterable[AddAlbum] = ()) -> None:
+    def __init__(
+        self,
+        work: Work,
+        albums: Mapping[AlbumKey, AlbumId],
+        made: Iterable[AddAlbum] = (),
+        *,
+        beside: "Placer | None" = None,
+    ) -> None:
+        """`beside` is at work in the same shop: an album that it is making is waited for, not made twice."""
         self._work = work
+        self._beside = beside
         self._albums: dict[AlbumKey, AlbumId] = dict(albums)
         self._recipes = {action.key: action for action in made}
         self._ready = {key: asyncio.Event() for key in self._recipes}
@@ -46,6 +55,11 @@ class Placer:
             *(self._rename(action) for action in actions if isinstance(action, RenameAlbum)),
             *(self._make(action) for action in actions if isinstance(action, AddAlbum)),
         )
+
+    async def made(self, key: AlbumKey) -> AlbumId | None:
+        """The album, once it is known whether it could be made."""
+        await self._ready[key].wait()
+        return self._albums.get(key)
 
     async def put(self, key: AlbumKey, items: Sequence[tuple[ProductId, ItemId]]) -> None:
         """Take items for an album; a full list goes off at once."""
@@ -111,7 +125,11 @@ class Placer:
     async def _make(self, action: AddAlbum) -> None:
         work = self._work
         try:
-            if not work.stopping and work.paused(ALBUM_METHOD) is None:
+            if self._beside is not None and action.key in self._beside._recipes:
+                album = await self._beside.made(action.key)
+                if album is not None:
+                    await self._tie(action, album)
+            elif not work.stopping and work.paused(ALBUM_METHOD) is None:
                 album = await work.shop.add_album(action.title)
                 await self._tie(action, album)
                 work.tally.albums_made += 1

@@ -39,7 +39,10 @@ class Picture:
 
 
 class Push:
-    """One plan being done. `adds_left`: how many items may be created today, None for any number."""
+    """One plan being done. `adds_left`: how many items may be created today, None for any number.
+
+    `beside`: the push of the whole shop, for a hint's that is done in between.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Push:
         *,
         adds_left: int | None = None,
         urgent: bool = False,
+        beside: "Push | None" = None,
     ) -> None:
         self._work = work
         self._plan = plan
@@ -63,7 +67,12 @@ class Push:
         adds = adds[:adds_left]
         edits = [action for action in plan.actions if isinstance(action, EditItem)]
         self._items = _items(links, self._keeps)
-        self._placer = Placer(work, plan.albums, [album for album in self._albums if isinstance(album, AddAlbum)])
+        self._placer = Placer(
+            work,
+            plan.albums,
+            [album for album in self._albums if isinstance(album, AddAlbum)],
+            beside=beside._placer if beside is not None else None,
+        )
         self._editor = Editor(work, edits, plan.after, priority=Priority.HINT if urgent else Priority.PRICE)
         self._creator = Creator(
             work,
