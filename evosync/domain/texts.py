@@ -9,6 +9,7 @@ import html
 import re
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 
 NAME_MIN = 4
 NAME_MAX = 100
@@ -42,6 +43,7 @@ def fold_vk(title: str) -> str:
     return fold(html.unescape(title) if "&" in title else title)
 
 
+@lru_cache(maxsize=1024)
 def _cost(char: str) -> int:
     cost = _COSTS.get(char)
     if cost is not None:
@@ -64,6 +66,8 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 def _visible(text: str) -> str:
     """Without control, format and surrogate characters; joiners inside emoji stay."""
+    if text.isprintable():
+        return text
     odd = [char for char in set(text) if not char.isprintable() and char not in "\n\u200d"]
     drop = {ord(char): None for char in odd if unicodedata.category(char) in _INVISIBLE}
     return text.translate(drop) if drop else text
