@@ -297,7 +297,9 @@ class OneRun:
             draft = await self._draft(work.shop, vk, reading, full=False)
             await self._save_statuses(reading, draft.plan)
             adds_left = await self._adds_left(vk)
-            quick = Push(work, draft.plan, draft.links, self._engine.picture, adds_left=adds_left, urgent=True, beside=push)
+            quick = Push(
+                work, draft.plan, draft.links, self._engine.picture, adds_left=adds_left, urgent=True, beside=push
+            )
             await quick.run()
         except CloudError as error:
             if error.side is Side.VK:

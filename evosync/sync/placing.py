@@ -56,6 +56,9 @@ class Placer:
             *(self._make(action) for action in actions if isinstance(action, AddAlbum)),
         )
 
+    def makes(self, key: AlbumKey) -> bool:
+        return key in self._recipes
+
     async def made(self, key: AlbumKey) -> AlbumId | None:
         """The album, once it is known whether it could be made."""
         await self._ready[key].wait()
@@ -125,7 +128,7 @@ class Placer:
     async def _make(self, action: AddAlbum) -> None:
         work = self._work
         try:
-            if self._beside is not None and action.key in self._beside._recipes:
+            if self._beside is not None and self._beside.makes(action.key):
                 album = await self._beside.made(action.key)
                 if album is not None:
                     await self._tie(action, album)

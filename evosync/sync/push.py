@@ -67,18 +67,18 @@ class Push:
         adds = adds[:adds_left]
         edits = [action for action in plan.actions if isinstance(action, EditItem)]
         self._items = _items(links, self._keeps)
-        self._placer = Placer(
+        self.placer: Placer = Placer(
             work,
             plan.albums,
             [album for album in self._albums if isinstance(album, AddAlbum)],
-            beside=beside._placer if beside is not None else None,
+            beside=beside.placer if beside is not None else None,
         )
         self._editor = Editor(work, edits, plan.after, priority=Priority.HINT if urgent else Priority.PRICE)
         self._creator = Creator(
             work,
             adds,
             plan.after,
-            self._placer,
+            self.placer,
             picture.data,
             photo_source=picture.source,
             priority=Priority.HINT if urgent else Priority.NEW,
@@ -95,8 +95,8 @@ class Push:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._edit())
             group.create_task(self._create())
-        await self._placer.finish(self._places, self._items)
-        await self._placer.take_out(self._moves)
+        await self.placer.finish(self._places, self._items)
+        await self.placer.take_out(self._moves)
 
     async def give_up(self, products: Iterable[ProductId]) -> None:
         """A newer plan speaks for these products; waits for what is on its way for them."""
@@ -119,7 +119,7 @@ class Push:
         await hide_doubles(self._work, self._doubles)
 
     async def _create(self) -> None:
-        await self._placer.prepare(self._albums)
+        await self.placer.prepare(self._albums)
         await self._creator.run()
 
 
