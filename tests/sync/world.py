@@ -95,9 +95,20 @@ class Sides:
 
 
 class Held:
-    """A lease that a test may take away."""
+    """A lease that a test may take away with `lose`; `seen` is set once the run has noticed."""
 
-    lost = False
+    def __init__(self) -> None:
+        self.seen = asyncio.Event()
+        self._lost = False
+
+    @property
+    def lost(self) -> bool:
+        if self._lost:
+            self.seen.set()
+        return self._lost
+
+    def lose(self) -> None:
+        self._lost = True
 
 
 @dataclass
@@ -269,6 +280,16 @@ class Owner:
             lambda connection: choices.pause_mirror(connection, self.user, at=self.world.clock())
         )
 
+    async def suspend(self) -> None:
+        """It is an admin who does it."""
+        await self.world.database.write(
+            lambda connection: accounts.set_status(connection, self.user, accounts.UserStatus.SUSPENDED)
+        )
+
+    async def disconnect(self) -> None:
+        """The VK side."""
+        await self.world.database.write(lambda connection: connections.disconnect_vk(connection, self.user))
+
     # his runs
 
     async def run(
@@ -283,7 +304,9 @@ class Owner:
     ) -> RunRecord:
         """One run that must take place."""
         message = Message(scope, frozenset(reasons), frozenset(StoreId(store) for store in stores))
-        record = await self._run(message, stopping or asyncio.Event(), mailbox or Mailbox(), dry=dry)
+        record = await self._run(
+            message, stopping or asyncio.Event(), Mailbox() if mailbox is None else mailbox, dry=dry
+        )
         assert record is not None
         return record
 

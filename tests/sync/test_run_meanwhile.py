@@ -1,0 +1,232 @@
+"""What happens to a run while it goes: hints, stops, changes of mind, lost leases."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from evosync.domain.ids import StoreId, UserId
+from evosync.domain.mirror import RunRecord, Scope
+from evosync.sandbox.evotor.till import Product
+from evosync.sandbox.faults import Fault
+from evosync.sync import one_run
+from evosync.sync.mailbox import HINT, Mailbox, Message
+from tests.sync.world import Held, Owner, World
+
+
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_run, "_LOOK_SECONDS", 0.02)
+
+
+def hint(owner: Owner) -> Message:
+    store = StoreId(owner.store.id)
+    return Message(Scope.HINT, frozenset({HINT + store}), frozenset({store}))
+
+
+async def held_run(
+    owner: Owner, method: str, *, stopping: asyncio.Event | None = None, mailbox: Mailbox | None = None, **fault: Any
+) -> tuple[asyncio.Task[RunRecord], Fault]:
+    """A run whose first call of `method` is held by VK."""
+    hold = owner.world.sandbox.fault("hold", method, **fault)
+    running = asyncio.create_task(owner.run(stopping=stopping, mailbox=mailbox))
+    await owner.world.met(hold)
+    return running, hold
+
+
+# a price changes at the till during the same owner's big run
+
+
+def prices_sent(owner: Owner, product: Product) -> list[str]:
+    return [write.params["price"] for write in owner.item(product).history if "price" in write.params]
+
+
+async def test_a_price_changed_during_a_big_run_goes_ahead_of_it_and_is_never_overwritten(world: World) -> None:
+    owner = await world.owner(120)
+    await owner.run()
+    for product in list(owner.store.products.values()):
+        owner.change(product, price=float(product.price or 0) + 1000)
+    mailbox = Mailbox()
+    running, hold = await held_run(owner, "market.edit", mailbox=mailbox)
+    bun = list(owner.store.products.values())[-1]
+    owner.change(bun, price=7)
+    mailbox.put(hint(owner))
+    # The hint is read while VK still holds the first edits.
+    await _until(lambda: mailbox.peek() is None)
+    hold.release()
+    record = await running
+    assert record.outcome == "ok"
+    assert owner.item(bun).kopecks == 700
+    assert prices_sent(owner, bun)[-1] == "7.00"
+    assert "1170.00" not in prices_sent(owner, bun)[-1:]
+    await owner.run()
+    owner.assert_mirrored()
+
+
+async def test_a_hint_about_a_product_that_is_being_written_comes_after_that_write(world: World) -> None:
+    owner = await world.owner(3)
+    await owner.run()
+    bun = next(iter(owner.store.products.values()))
+    owner.change(bun, price=111)
+    mailbox = Mailbox()
+    running, hold = await held_run(owner, "market.edit", mailbox=mailbox)
+    owner.change(bun, price=222)
+    mailbox.put(hint(owner))
+    await _until(lambda: mailbox.peek() is None)
+    hold.release()
+    await running
+    assert prices_sent(owner, bun)[-2:] == ["111.00", "222.00"]
+
+
+async def test_a_hint_about_a_product_that_is_being_created_doubles_nothing(world: World) -> None:
+    owner = await world.owner(12)
+    mailbox = Mailbox()
+    running, hold = await held_run(owner, "market.add", mailbox=mailbox)
+    for product in list(owner.store.products.values()):
+        owner.change(product, price=333)
+    mailbox.put(hint(owner))
+    await _until(lambda: mailbox.peek() is None)
+    hold.release()
+    assert (await running).outcome in {"ok", "partial"}
+    await owner.settled()
+    owner.assert_mirrored()
+
+
+async def test_a_hint_while_the_albums_are_being_made_makes_none_twice(world: World) -> None:
+    owner = await world.owner(12)
+    mailbox = Mailbox()
+    running, hold = await held_run(owner, "market.addAlbum", mailbox=mailbox)
+    (new, _) = owner.stock(2)
+    mailbox.put(hint(owner))
+    async with asyncio.timeout(10):
+        while (await owner.statuses()).get(new.id) != "wait_create":
+            await asyncio.sleep(0.01)
+    # The hint knows now what it is to do, and VK has not answered about the albums of the run yet.
+    hold.release()
+    await running
+    await owner.settled()
+    owner.assert_mirrored()
+    assert sorted(album.title for album in owner.community.albums.values()) == ["Сладости", "Хлеб"]
+
+
+async def test_twenty_hints_are_read_as_few(world: World) -> None:
+    owner = await world.owner(20)
+    mailbox = Mailbox()
+    running, hold = await held_run(owner, "market.add", mailbox=mailbox)
+    before = world.sandbox.ledger.requests("evotor")
+    for _ in range(20):
+        mailbox.put(hint(owner))
+    hold.release()
+    await running
+    assert world.sandbox.ledger.requests("evotor") - before <= 2
+
+
+# it is stopped
+
+
+async def test_a_run_that_is_stopped_finishes_what_is_on_its_way_and_goes_on_later(world: World) -> None:
+    owner = await world.owner(120)
+    stopping = asyncio.Event()
+    running, hold = await held_run(owner, "market.add", stopping=stopping)
+    stopping.set()
+    hold.release()
+    record = await running
+    assert record.outcome == "cut"
+    assert 0 < len(owner.items) < 120
+    assert record.tally.created == len(owner.items), "what VK did is recorded"
+    assert len([link for link in (await owner.links()).values() if link.item is not None]) == len(owner.items)
+    at = await owner.next_at()
+    assert at is not None
+    assert at <= world.clock()
+    assert (await owner.settled()).outcome == "ok"
+    owner.assert_mirrored()
+    assert world.sandbox.ledger.calls["market.add"] == 120
+
+
+async def test_a_run_that_lost_its_lease_stops_writing(world: World) -> None:
+    owner = await world.owner(120)
+    running, hold = await held_run(owner, "market.add")
+    lost, owner.held = owner.held, Held()
+    lost.lose()
+    async with asyncio.timeout(10):
+        await lost.seen.wait()
+    hold.release()
+    assert (await running).outcome == "cut"
+    assert len(owner.items) < 120
+    await owner.settled()
+    owner.assert_mirrored()
+
+
+@pytest.mark.parametrize("how", ["pause", "disconnect", "suspend"])
+async def test_a_change_of_mind_in_the_middle_stops_the_writing(world: World, how: str) -> None:
+    owner = await world.owner(120)
+    running, hold = await held_run(owner, "market.add")
+    asked = asyncio.Event()
+    still_wanted = world.ledger.still_wanted
+
+    async def asking(user: UserId) -> bool:
+        wanted = await still_wanted(user)
+        if not wanted:
+            asked.set()
+        return wanted
+
+    world.ledger.still_wanted = asking  # type: ignore[method-assign]  # to see when it has been asked
+    await getattr(owner, how)()
+    async with asyncio.timeout(10):
+        await asked.wait()
+    hold.release()
+    record = await running
+    assert (record.outcome, record.code) == ("cut", "unwanted")
+    assert len(owner.items) < 120
+    assert record.tally.created == len(owner.items)
+
+
+# something is taken away in the middle
+
+
+async def test_a_token_taken_away_in_the_middle_of_a_run_loses_nothing(world: World) -> None:
+    owner = await world.owner(60)
+    running, hold = await held_run(owner, "market.add", skip=20)
+    world.sandbox.revoke(owner.vk_token)
+    hold.release()
+    record = await running
+    assert (record.outcome, record.code) == ("failed", "VK 5")
+    assert len(world.bell.broken) == 1
+    world.sandbox.add_person("vk-token-number-two", person_id=world.sandbox.tokens[owner.vk_token].person_id)
+    await owner.connect_vk("vk-token-number-two")
+    await owner.settled()
+    owner.assert_mirrored()
+
+
+async def test_a_shop_switched_off_in_the_middle_of_a_run_goes_on_once_it_is_on(world: World) -> None:
+    owner = await world.owner(60)
+    running, hold = await held_run(owner, "market.add", skip=5)
+    owner.community.market_enabled = False
+    hold.release()
+    record = await running
+    assert (record.outcome, record.code) == ("failed", "VK 1438")
+    owner.community.market_enabled = True
+    await owner.settled()
+    owner.assert_mirrored()
+    assert await owner.vk_health() == ("ok", "")
+
+
+async def test_a_till_token_taken_away_in_the_middle_hides_nothing(world: World) -> None:
+    owner = await world.owner(30)
+    await owner.run()
+    world.sandbox.evotor.page_size = 10
+    hold = world.sandbox.fault("hold", "evotor.products", skip=1)
+    running = asyncio.create_task(owner.run())
+    await world.met(hold)
+    world.sandbox.revoke(owner.cloud_token)
+    hold.release()
+    await running
+    await owner.run()
+    owner.assert_mirrored()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
