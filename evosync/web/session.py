@@ -67,11 +67,15 @@ async def sign_in(request: web.Request, user: UserId) -> None:
 
 
 async def sign_out(request: web.Request) -> None:
+    """Ends the session; what is said afterwards goes into a new one."""
     session = await get_session(request)
     user, key = session.get(_USER), session.identity
-    if isinstance(user, int) and key is not None:
-        await request.app[SESSIONS].end(UserId(user), public_id(str(key)))
-    session.invalidate()
+    sessions = request.app[SESSIONS]
+    if key is not None:
+        if isinstance(user, int):
+            await sessions.end(UserId(user), public_id(str(key)))
+        await sessions.redis.delete(f"{sessions.cookie}_{key}")
+    await new_session(request)
 
 
 async def user_of(request: web.Request) -> UserId | None:
@@ -82,7 +86,7 @@ async def user_of(request: web.Request) -> UserId | None:
         return None
     sessions, client = request.app[SESSIONS], request[CLIENT]
     if not await sessions.is_valid(UserId(user), str(key)):
-        session.invalidate()
+        await sign_out(request)
         return None
     if client.at.timestamp() - session.get(_SEEN, 0) > _TOUCH_SECONDS:
         session[_SEEN] = int(client.at.timestamp())

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from fakeredis import FakeAsyncRedis
 from jinja2 import FileSystemBytecodeCache
 from pytest_aiohttp.plugin import AiohttpClient
@@ -15,6 +15,7 @@ from evosync.db.engine import Database, make_engine
 from evosync.db.migrate import upgrade
 from evosync.security.passwords import Passwords
 from evosync.security.seal import Sealer
+from evosync.web.accesslog import PathLog
 from evosync.web.app import make_links, make_site
 from evosync.web.services import Services
 from tests.web.browser import Browser, Clock, Clouds, Queue, World, make_settings
@@ -76,7 +77,9 @@ async def new_browser(
 ) -> AsyncIterator[NewBrowser]:
     """Makes readers with cookies of their own; all see the same site."""
     app = make_site(services, template_cache=compiled_templates)
-    first: TestClient[Any, Any] = await aiohttp_client(app)
+    server = TestServer(app)
+    await server.start_server(access_log_class=PathLog)
+    first: TestClient[Any, Any] = await aiohttp_client(server)
 
     clients: list[TestClient[Any, Any]] = []
 

@@ -83,7 +83,9 @@ async def ask_to_leave(request: web.Request) -> web.Response:
 
 
 async def leave(request: web.Request) -> web.Response:
+    language = request[WORDS].language.value
     await session.sign_out(request)
+    await session.choose_language(request, language)
     await session.say(request, request[WORDS].gettext("You are signed out"))
     raise web.HTTPSeeOther("/login")
 
