@@ -26,7 +26,7 @@ class Choice:
     """Switches of stores and groups; what is not named is off.
 
     `new_groups_on` are stores in which a group that appears later starts switched on.
-    `order` are store ids as the owner ranks them; others follow in the till's order.
+    `order` are store ids as the owner ranks them; others follow by id.
     """
 
     stores: Mapping[StoreId, bool] = field(default_factory=dict)

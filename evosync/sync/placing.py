@@ -29,9 +29,14 @@ class Placer:
         albums: Mapping[AlbumKey, AlbumId],
         made: Iterable[AddAlbum] = (),
         *,
+        moves: Iterable[Unplace] = (),
         beside: "Placer | None" = None,
     ) -> None:
-        """`beside` is at work in the same shop: an album that it is making is waited for, not made twice."""
+        """`beside` is at work in the same shop: an album that it is making is waited for, not made twice.
+
+        The new album of an item in `moves` is remembered only once it is out of the old one: a run that is cut
+        short in between leaves it in both, and the next must know.
+        """
         self._work = work
         self._beside = beside
         self._albums: dict[AlbumKey, AlbumId] = dict(albums)
@@ -40,6 +45,9 @@ class Placer:
         self._waiting: dict[AlbumKey, list[tuple[ProductId, ItemId]]] = defaultdict(list)
         self._tasks: set[asyncio.Task[None]] = set()
         self._remade: set[AlbumKey] = set()
+        self._moves = {move.product: move for move in moves}
+        self._awaited: set[ProductId] = set()
+        self._arrived: dict[ProductId, AlbumId] = {}
 
     async def prepare(self, actions: Sequence[AddAlbum | TieAlbum | RenameAlbum]) -> None:
         """Make the albums that the plan asks for; what cannot be made leaves its items without one."""
@@ -75,6 +83,7 @@ class Placer:
     async def finish(self, places: Sequence[PlaceItems], items: Mapping[ProductId, ItemId]) -> None:
         """Send what is left, and the existing items that have to move; wait for all of it."""
         for place in places:
+            self._awaited.update(product for product in place.products if product in self._moves)
             await self.put(place.album, [(product, items[product]) for product in place.products if product in items])
         for key, waiting in self._waiting.items():
             if waiting:
@@ -83,18 +92,25 @@ class Placer:
         while self._tasks:
             await asyncio.gather(*list(self._tasks))
 
-    async def take_out(self, moves: Iterable[Unplace]) -> None:
-        """Take moved items out of their old albums; they stand in the new ones already."""
-        for move in moves:
-            if self._work.stopping:
+    async def take_out(self) -> None:
+        """Take moved items out of their old albums, if they stand in the new ones."""
+        work = self._work
+        for move in self._moves.values():
+            if work.stopping:
                 return
+            arrived = self._arrived.get(move.product)
+            if arrived is None and move.product in self._awaited:
+                continue
             try:
-                await self._work.shop.unplace(move.item, move.album)
+                await work.shop.unplace(move.item, move.album)
             except Unknown:
-                self._work.unsure = True
+                work.unsure = True
             except CloudError as error:
-                self._work.take_error(error, "market.removeFromAlbum")
-            self._work.advance()
+                work.take_error(error, "market.removeFromAlbum")
+            else:
+                if arrived is not None:
+                    await work.ledger.save_placed(work.user, work.community, [Placed(move.product, arrived)])
+            work.advance()
 
     def _start(self, key: AlbumKey, batch: list[tuple[ProductId, ItemId]]) -> None:
         task = asyncio.create_task(self._fill(key, batch))
@@ -123,7 +139,10 @@ class Placer:
         except CloudError as error:
             self._take(error, PLACE_METHOD)
         else:
-            await work.ledger.save_placed(work.user, work.community, [Placed(product, album) for product, _ in batch])
+            self._arrived.update((product, album) for product, _ in batch if product in self._moves)
+            here = [Placed(product, album) for product, _ in batch if product not in self._moves]
+            if here:
+                await work.ledger.save_placed(work.user, work.community, here)
 
     async def _make(self, action: AddAlbum) -> None:
         work = self._work

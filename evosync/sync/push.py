@@ -71,6 +71,7 @@ class Push:
             work,
             plan.albums,
             [album for album in self._albums if isinstance(album, AddAlbum)],
+            moves=self._moves,
             beside=beside.placer if beside is not None else None,
         )
         self._editor = Editor(work, edits, plan.after, priority=Priority.HINT if urgent else Priority.PRICE)
@@ -96,7 +97,7 @@ class Push:
             group.create_task(self._edit())
             group.create_task(self._create())
         await self.placer.finish(self._places, self._items)
-        await self.placer.take_out(self._moves)
+        await self.placer.take_out()
 
     async def give_up(self, products: Iterable[ProductId]) -> None:
         """A newer plan speaks for these products; waits for what is on its way for them."""

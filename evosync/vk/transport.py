@@ -6,7 +6,6 @@ from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
-from typing_extensions import override
 
 from evosync.domain.connection import Token
 
@@ -39,7 +38,6 @@ class _Body(aiohttp.BytesPayload):
         super().__init__(form, content_type="application/x-www-form-urlencoded")
         self._leaving = leaving
 
-    @override
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         self._leaving()
         await super().write_with_length(writer, content_length)
