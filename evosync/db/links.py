@@ -15,6 +15,7 @@ from evosync.db.tables import album_links, item_links
 from evosync.db.types import utc
 from evosync.domain.ids import AlbumId, CommunityId, ProductId, UserId
 from evosync.domain.links import AlbumLink, Link, LinkState, ReadBack, Written
+from evosync.domain.making import maker
 
 _l = item_links.c
 _a = album_links.c
@@ -37,6 +38,7 @@ _LEAN = (
     _l.created_at,
 )
 _STATES = {state.value: state for state in LinkState}
+_made = maker(Link)
 
 
 class Placing(Protocol):
@@ -68,7 +70,7 @@ def _raw(row: Sequence[Any]) -> Link:
         product, marker, state, item, keeps_text, hidden, album, source, face,
         photo, refused, refusal, intent_at, looked_at, created_at,
     ) = row  # fmt: skip
-    return Link(
+    return _made(
         product,
         marker,
         _STATES[state],

@@ -14,11 +14,13 @@ from evosync.db.tables import cached_groups, cached_products, cached_stores, ite
 from evosync.domain.catalog import Group, Product, Store
 from evosync.domain.ids import CommunityId, ProductId, StoreId, UserId
 from evosync.domain.links import LinkState
+from evosync.domain.making import maker
 from evosync.domain.mirror import KnownProduct, TillChanges
 from evosync.domain.status import Status
 from evosync.domain.texts import fold
 
 _p = cached_products.c
+_known = maker(KnownProduct)
 
 _KNOWN = (_p.product_id, _p.digest, _p.status_digest, _p.gone_at)
 
@@ -43,7 +45,7 @@ _PRODUCT = (
 async def known_products(connection: AsyncConnection, user: UserId, store: StoreId) -> dict[ProductId, KnownProduct]:
     found = await rows(connection, _KNOWN, {_p.user_id: user, _p.store_id: store}, by=_p.product_id)
     return {
-        product: KnownProduct(bytes.fromhex(digest), bytes.fromhex(status or ""), gone is not None)
+        product: _known(bytes.fromhex(digest), bytes.fromhex(status or ""), gone is not None)
         for product, digest, status, gone in found
     }
 

@@ -29,6 +29,7 @@ from evosync.domain.errors import (
     Unpaid,
 )
 from evosync.domain.ids import GroupId, ProductId, StoreId
+from evosync.domain.making import maker
 
 Row = Mapping[str, object]
 Kind = TypeVar("Kind", Store, Group, Product)
@@ -37,6 +38,7 @@ Parse = Callable[[Iterable[Row]], tuple[Kind, ...]]
 MAX_KOPECKS = 10**12
 """Evotor's own limit is a thousand times lower (FACTS 1.6); beyond this a price is nonsense."""
 
+_product = maker(Product)
 _MAX_QUANTITY = 10**12
 _CENT = Decimal("0.01")
 _GRAM = Decimal("0.001")
@@ -121,7 +123,7 @@ def product(r: Row, store: StoreId) -> Product:
     code = _text(r.get("code"))
     article = _text(r.get("article_number") or r.get("articleNumber"))
     updated_at = instant(r.get("updated_at"))
-    return Product(
+    return _product(
         ident,
         store,
         name,

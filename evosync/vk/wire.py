@@ -10,11 +10,13 @@ import orjson
 from evosync.domain.catalog import Album, Availability, Community, Item, ShopTrouble
 from evosync.domain.digest import digest
 from evosync.domain.ids import AlbumId, CommunityId, ItemId, PhotoId
+from evosync.domain.making import maker
 from evosync.vk.faults import Fault, read_fault, without_secrets
 
 ROUBLE = 643
 EDITOR = 2
 _HTTP_SERVER_ERROR = 500
+_made = maker(Item)
 _SIZES = b'"sizes":['
 """A key and nothing else: within a text its quotes would be escaped."""
 
@@ -173,7 +175,7 @@ def _item(
     """
     face = _digest(title, description, kopecks, stock, availability.value)
     file = photo.partition("?")[0].rpartition("/")[2]
-    return Item(
+    return _made(
         ItemId(item_id),
         title,
         description,
