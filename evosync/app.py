@@ -1,6 +1,7 @@
 """The composition root: builds every real object, in order, and takes it down in the reverse."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -150,6 +151,17 @@ async def open_core(settings: Settings, *, clock: Clock = now) -> AsyncIterator[
             engine=engine,
             clock=clock,
         )
+
+
+def settle() -> None:
+    """Called once, when all is loaded and opened: what is there now stays, and the collector leaves it alone.
+
+    A run makes a hundred thousand values at once and drops them at once; the collector, which by default looks
+    again at each seven hundred, would find nothing among them and take up to a seventh of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @asynccontextmanager

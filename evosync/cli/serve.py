@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
-from evosync.app import Core, Parts, open_core, worker
+from evosync.app import Core, Parts, open_core, settle, worker
 from evosync.jobs.postman import Postman, walking
 from evosync.settings import Settings
 from evosync.website import build_site, health_only, open_services, post_office
@@ -25,6 +25,7 @@ async def serve(settings: Settings, parts: Parts, *, host: str, port: int) -> in
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopping.set)
     async with open_core(settings) as core, running(core, parts, host=host, port=port) as address:
+        settle()
         log.info("serving", extra={"address": address, "parts": parts.name})
         await stopping.wait()
         log.info("stopping")

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 from sqlalchemy import event
 
-from evosync.app import Core, open_core, want, worker
+from evosync.app import Core, open_core, settle, want, worker
 from evosync.cli.sync import run_once
 from evosync.db import accounts, choices, connections
 from evosync.domain.ids import CommunityId, RunId, UserId
@@ -199,6 +199,7 @@ async def _serve(spec: dict[str, Any]) -> None:
     loop = asyncio.get_running_loop()
     async with open_core(settings, clock=lambda: datetime.now(UTC) + ahead) as core:
         service = Service(core)
+        settle()  # as `serve` does
         _say({"ready": True})
         while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
             command: dict[str, Any] = orjson.loads(line)
