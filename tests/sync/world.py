@@ -44,6 +44,7 @@ from evosync.vk.dispatcher import Pressure
 from evosync.vk.pacer import MemoryPacer
 from evosync.vk.sides import VkAddress, VkSides
 
+KEY = "a key for the tests, which is long enough for it"
 PER_SECOND = 500
 SETTLE = timedelta(seconds=40)
 
@@ -116,6 +117,7 @@ class World:
     """Everything that owners share."""
 
     sandbox: Sandbox
+    running: Running
     database: Database
     sealer: Sealer
     ledger: DbLedger
@@ -141,13 +143,15 @@ class World:
         chosen: bool = True,
         started: bool = True,
         stores: int = 1,
+        vk_token: str = "",
     ) -> "Owner":
         """An active owner with so many plain products in two groups, and as much of the rest as is asked for."""
         self.owners += 1
         number = self.owners
         account = self.sandbox.add_till(f"cloud-token-{number}", f"01-{number:015d}", ["Лавка"] * stores)
-        vk_token = f"vk-token-of-the-owner-{number}"
-        self.sandbox.add_person(vk_token)
+        if not vk_token:
+            vk_token = f"vk-token-of-the-owner-{number}"
+            self.sandbox.add_person(vk_token)
         community = self.sandbox.add_community(7000 + number, f"Лавка {number} в VK", vk_token)
         email = f"owner{number}@example.org"
         user = await self.database.write(
@@ -430,7 +434,7 @@ async def open_world(sandbox: Sandbox, url: str) -> AsyncIterator[World]:
     sandbox.vk.item_bytes = 500
     clock, bell = Clock(), Bell()
     database = Database(make_engine(url))
-    sealer = Sealer(["a key for the tests, long enough"])
+    sealer = Sealer([KEY])
     ledger = DbLedger(database, sealer=sealer, clock=clock)
     try:
         async with serve(sandbox) as running, aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
@@ -445,6 +449,6 @@ async def open_world(sandbox: Sandbox, url: str) -> AsyncIterator[World]:
                 terms=Terms(settle=SETTLE),
                 clock=clock,
             )
-            yield World(sandbox, database, sealer, ledger, clock, bell, engine)
+            yield World(sandbox, running, database, sealer, ledger, clock, bell, engine)
     finally:
         await database.close()
