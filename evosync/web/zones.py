@@ -1,12 +1,12 @@
 """Time zones as people choose them: by a city and how far it is from UTC."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
 from babel.dates import get_timezone_location
 
-from evosync.words.format import MINUS, zone_of
+from evosync.words.format import utc_offset, zone_of
 
 ZONES: Final = (
     "Europe/Kaliningrad",
@@ -42,14 +42,11 @@ def zone_choices(language: str, *, at: datetime, present: str) -> list[tuple[str
 
 
 def zone_label(name: str, *, language: str, at: datetime) -> str:
-    city = "UTC" if name == "UTC" else get_timezone_location(zone_of(name), locale=language, return_city=True)
-    hours, minutes = divmod(abs(_offset(name, at)), 60)
-    sign = MINUS if _offset(name, at) < 0 else "+"
-    offset = "" if name == "UTC" else f", UTC{sign}{hours}" + (f":{minutes:02}" if minutes else "")
-    return f"{city}{offset}"
+    if name == "UTC":
+        return name
+    city = get_timezone_location(zone_of(name), locale=language, return_city=True)
+    return f"{city}, {utc_offset(zone_of(name), at)}"
 
 
-def _offset(name: str, at: datetime) -> int:
-    """Minutes east of UTC."""
-    away = at.astimezone(zone_of(name)).utcoffset()
-    return int(away.total_seconds() // 60) if away is not None else 0
+def _offset(name: str, at: datetime) -> timedelta:
+    return at.astimezone(zone_of(name)).utcoffset() or timedelta()

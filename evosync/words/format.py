@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from babel.dates import format_datetime, get_timezone_name
+from babel.dates import format_datetime
 
 from evosync.words.language import Language, Words
 
@@ -19,6 +19,15 @@ def zone_of(name: str | None) -> ZoneInfo:
         return ZoneInfo(name or DEFAULT_ZONE)
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo(DEFAULT_ZONE)
+
+
+def utc_offset(zone: ZoneInfo, at: datetime) -> str:
+    """How far a zone is from UTC at that time, as people write it: UTC+3, UTC+5:30, UTC."""
+    away = at.astimezone(zone).utcoffset() or timedelta()
+    hours, minutes = divmod(abs(int(away.total_seconds())) // 60, 60)
+    if not hours and not minutes:
+        return "UTC"
+    return f"UTC{MINUS if away < timedelta() else '+'}{hours}" + (f":{minutes:02}" if minutes else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +193,8 @@ class Format:
         return self._dated(local, pattern).replace(" ", NBSP)
 
     def _whole(self, at: datetime) -> str:
-        local = at.astimezone(self.zone)
-        zone = get_timezone_name(local, width="short", locale=self.words.language.value)
-        return f"{self._day(local, with_year=True)}, {self.clock(at)} ({zone})"
+        day = self._day(at.astimezone(self.zone), with_year=True)
+        return f"{day}, {self.clock(at)} ({utc_offset(self.zone, at)})"
 
     def _dated(self, at: datetime, pattern: str) -> str:
         text = format_datetime(at, pattern, tzinfo=self.zone, locale=self.words.language.value)
