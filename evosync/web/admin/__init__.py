@@ -1,0 +1,1 @@
+"""The other building: people, their rights, the work and the audit trail."""
