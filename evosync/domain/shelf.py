@@ -34,7 +34,7 @@ class Shelf:
         return self.group_of(product) in self.shown
 
 
-def _homes(groups: Mapping[GroupKey, Group]) -> dict[GroupKey, GroupId]:
+def homes_of(groups: Mapping[GroupKey, Group]) -> dict[GroupKey, GroupId]:
     """Nearest ordinary group at or above each group; a modification group is none (Evotor FACTS 1.5)."""
     homes: dict[GroupKey, GroupId] = {}
     for (store, start), first in groups.items():
@@ -56,7 +56,7 @@ def ranked_stores(till: Till, choice: Choice) -> list[StoreId]:
 def arrange(till: Till, choice: Choice) -> Shelf:
     """Sort the till by the owner's choice. The order of the till's own lists does not matter."""
     groups: dict[GroupKey, Group] = {(group.store, group.id): group for group in till.groups}
-    homes = _homes(groups)
+    homes = homes_of(groups)
     stores = ranked_stores(till, choice)
     by_store: dict[StoreId, list[Product]] = defaultdict(list)
     for product in till.products:

@@ -16,14 +16,14 @@ from evosync.web.client import identify
 from evosync.web.errors import show_errors
 from evosync.web.headers import add_headers, compress
 from evosync.web.keys import ASSETS, CATALOGS, LINKS, SERVICES, SESSIONS, THROTTLE
-from evosync.web.pages import account, home, login, profile, recovery
+from evosync.web.pages import account, catalog, connections, home, login, profile, recovery, vk_catalog
 from evosync.web.render import setup_templates
 from evosync.web.services import Services
 from evosync.web.session import cookie_name, make_storage
 from evosync.web.viewer import load_viewer, resolve
 from evosync.words.language import load_catalogs
 
-PAGES: Final = (home, login, account, recovery, profile)
+PAGES: Final = (home, login, account, recovery, profile, connections, catalog, vk_catalog)
 """Every page module of the site."""
 
 MAX_BODY: Final = 1024 * 1024

@@ -62,10 +62,13 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TillFound:
-    """What a test of an Evotor token found. `till_user` is Evotor's number of the account, where a store told it."""
+    """What a test of an Evotor token found. `till_user` is Evotor's number of the account, where a store told it.
+
+    `products` None: not counted.
+    """
 
     stores: tuple[str, ...]
-    products: int
+    products: int | None = None
     till_user: str = ""
 
 
@@ -91,18 +94,21 @@ class ShopFound:
     """How far a VK test came. `passed` are the steps that are good; `error` is about the one after them.
 
     `values` are what the sentences need: `name`, `community`, `currency`, `items`, `albums`, `scope`.
+    `community` is the number of the community that was tried, once it is known.
     """
 
     passed: tuple[Check, ...]
     error: CloudError | None = None
     values: dict[str, str] = field(default_factory=dict)
     vk_user_id: int | None = None
+    community: CommunityId | None = None
 
 
 class ShopTester(Protocol):
     """Tries a VK token against a community without storing it or writing anything; never raises a `CloudError`."""
 
-    async def __call__(self, token: str, community: CommunityId, /) -> ShopFound: ...
+    async def __call__(self, token: str, community: CommunityId | str, /) -> ShopFound:
+        """`community` may be a short name, whose number VK is asked for."""
 
 
 @dataclass(frozen=True, slots=True)

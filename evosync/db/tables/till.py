@@ -53,8 +53,19 @@ cached_products = table(
     Column("status_digest", digest_type(), nullable=True),
     Column("status_at", UtcTime(), nullable=True),
     Column("status_run_id", BigInteger(), nullable=True),
-    # One page of a shop of 15,000 products, by name, with or without a group; and the shop's problems.
-    Index("ix_cached_products_list", "user_id", "store_id", "name_folded"),
+    # One page of a shop of 15,000 products, by name, with or without a group; and the shop's problems. The first
+    # holds all that a list is searched, filtered, counted and ordered by, so that its rows are not read for it.
+    Index(
+        "ix_cached_products_list",
+        "user_id",
+        "store_id",
+        "name_folded",
+        "product_id",
+        "status",
+        "group_id",
+        "gone_at",
+    ),
+    Index("ix_cached_products_code", "user_id", "store_id", "code"),
     Index("ix_cached_products_group", "user_id", "store_id", "group_id", "name_folded"),
     Index("ix_cached_products_product", "user_id", "product_id"),
     Index("ix_cached_products_status", "user_id", "status"),

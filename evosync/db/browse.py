@@ -1,0 +1,453 @@
+"""The till as its owner looks at it: stores, groups and products with their switches, counts and statuses."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from evosync.db import choices, tills
+from evosync.db.mirrors import reading_of
+from evosync.db.tables import cached_products, cached_stores, mirrors
+from evosync.domain.catalog import Group
+from evosync.domain.ids import ROOT, GroupId, ItemId, ProductId, StoreId, UserId
+from evosync.domain.mirror import StoreReading
+from evosync.domain.policy import Choice
+from evosync.domain.shelf import homes_of
+from evosync.domain.status import NEEDS_OWNER, Standing, Status
+from evosync.domain.texts import fold
+
+PAGE: Final = 50
+"""Products of one page."""
+
+_MOST_WORDS: Final = 8
+_FEW: Final = 500
+"""Up to so many matches of a search are fetched and counted here: one pass over the index instead of two."""
+
+_p = cached_products.c
+_s = cached_stores.c
+_BY_NAME: Final = "USE INDEX (ix_cached_products_list)"
+
+
+class Bucket(StrEnum):
+    """Where products stand, in the few kinds that a list is filtered by."""
+
+    IN_VK = "in_vk"
+    WAITING = "waiting"
+    NEEDS_YOU = "needs_you"
+    NOT_SHOWN = "not_shown"
+    GONE = "gone"
+    """No longer at the till, but still an item in VK; in no other bucket."""
+
+
+IN_VK: Final = frozenset(
+    {
+        Standing.IN_STEP,
+        Standing.IN_STEP_SHORTENED,
+        Standing.IN_STEP_PADDED,
+        Standing.IN_STEP_WEIGHT,
+        Standing.IN_STEP_NO_ALBUM,
+        Standing.SOLD_OUT,
+    }
+)
+WAITING: Final = frozenset({Standing.WAIT_CREATE, Standing.WAIT_CHANGE, Standing.WAIT_CHECK, Standing.WAIT_VK})
+_BUCKETS: Final[Mapping[Bucket, frozenset[Standing]]] = {
+    Bucket.IN_VK: IN_VK,
+    Bucket.WAITING: WAITING,
+    Bucket.NEEDS_YOU: NEEDS_OWNER,
+    Bucket.NOT_SHOWN: frozenset(Standing) - IN_VK - WAITING - NEEDS_OWNER,
+}
+_BUCKET_OF: Final[Mapping[str, Bucket]] = {
+    standing.value: bucket for bucket, standings in _BUCKETS.items() for standing in standings
+}
+
+
+def bucket_of(status: str | None) -> Bucket:
+    """Of a product at the till; one that no run has looked at yet waits."""
+    return Bucket.WAITING if status is None else _BUCKET_OF.get(status, Bucket.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSeen:
+    """`reading` None: never read. `shown_groups` of `groups` are on, the root among both where it has products."""
+
+    id: StoreId
+    name: str
+    address: str
+    is_on: bool
+    reading: StoreReading | None
+    products: int
+    groups: int
+    shown_groups: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSeen:
+    """`is_new`: it appeared after the owner had chosen, and he has not decided about it. `above`: names of parents."""
+
+    id: GroupId
+    name: str
+    above: tuple[str, ...]
+    is_on: bool
+    is_new: bool
+    counts: Mapping[Bucket, int] = field(default_factory=dict)
+
+    @property
+    def products(self) -> int:
+        return sum(self.counts.values())
+
+    def count(self, bucket: Bucket) -> int:
+        return self.counts.get(bucket, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSeen:
+    """`group` is the ordinary group's name, empty for products in none; `status` None: not looked at yet."""
+
+    id: ProductId
+    name: str
+    group: str
+    code: str
+    kopecks: int | None
+    unit: str
+    status: Status | None
+    item: ItemId | None
+    is_gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPage:
+    """`counts` are of all that the search and the group let through, in each bucket; `total` of the list shown."""
+
+    products: tuple[ProductSeen, ...]
+    counts: Mapping[Bucket, int]
+    total: int
+    number: int
+
+    @property
+    def pages(self) -> int:
+        return max(-(-self.total // PAGE), 1)
+
+    @property
+    def matches(self) -> int:
+        """In every bucket of what is at the till."""
+        return sum(count for bucket, count in self.counts.items() if bucket is not Bucket.GONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """What a list of products is asked for. `number` of the page counts from 1; one past the end is the last."""
+
+    group: GroupId | None = None
+    text: str = ""
+    bucket: Bucket | None = None
+    number: int = 1
+
+
+class Shelves:
+    """Ordinary groups of one store; products that hang under a group of modifications stand in the one above it."""
+
+    def __init__(self, groups: Iterable[Group]) -> None:
+        by_key = {(group.store, group.id): group for group in groups}
+        self._by_id = {group.id: group for group in by_key.values() if not group.holds_modifications}
+        self._homes = {raw: home for (_, raw), home in homes_of(by_key).items()}
+
+    def __iter__(self) -> Iterator[Group]:
+        """By name, each group after the one that it is in."""
+        return iter(sorted(self._by_id.values(), key=lambda group: (self._place(group), group.id)))
+
+    def _place(self, group: Group) -> tuple[str, ...]:
+        return (*(fold(name) for name in self.above(group)), fold(group.name))
+
+    def __contains__(self, group: object) -> bool:
+        return group in self._by_id
+
+    def home(self, raw: str) -> GroupId:
+        return self._homes.get(GroupId(raw), ROOT)
+
+    def name(self, group: GroupId) -> str:
+        found = self._by_id.get(group)
+        return found.name if found is not None else ""
+
+    def above(self, group: Group) -> tuple[str, ...]:
+        names: list[str] = []
+        seen = {group.id}
+        parent = self._by_id.get(group.parent)
+        while parent is not None and parent.id not in seen:
+            names.insert(0, parent.name)
+            seen.add(parent.id)
+            parent = self._by_id.get(parent.parent)
+        return tuple(names)
+
+    def condition(self, group: GroupId) -> ColumnElement[bool]:
+        """Products that stand in the group."""
+        if group == ROOT:
+            return _p.group_id.not_in([raw for raw, home in self._homes.items() if home != ROOT])
+        return _p.group_id.in_([raw for raw, home in self._homes.items() if home == group])
+
+
+async def stores(connection: AsyncConnection, user: UserId) -> tuple[StoreSeen, ...]:
+    """In the till's order."""
+    known = await tills.stores(connection, user)
+    choice = await choices.load_choice(connection, user)
+    readings = await _readings(connection, user)
+    shelves = {store.id: Shelves([]) for store in known}
+    grouped: dict[StoreId, list[Group]] = defaultdict(list)
+    for group in await tills.groups(connection, user):
+        grouped[group.store].append(group)
+    shelves |= {store: Shelves(groups) for store, groups in grouped.items()}
+    query = _hinted(
+        select(_p.store_id, _p.group_id, func.count()).where(_p.user_id == user, _p.gone_at.is_(None))
+    ).group_by(_p.store_id, _p.group_id)
+    products: Counter[StoreId] = Counter()
+    rooted: set[StoreId] = set()
+    for store, raw, count in (await connection.execute(query)).all():
+        products[store] += count
+        if store in shelves and shelves[store].home(raw) == ROOT:
+            rooted.add(store)
+    found = []
+    for store in known:
+        groups = [*(group.id for group in shelves[store.id]), *([ROOT] if store.id in rooted else [])]
+        shown = sum(choice.shows_group(store.id, group) for group in groups)
+        on = choice.shows_store(store.id)
+        reading = readings.get(store.id)
+        found.append(
+            StoreSeen(store.id, store.name, store.address, on, reading, products[store.id], len(groups), shown)
+        )
+    return tuple(found)
+
+
+async def _readings(connection: AsyncConnection, user: UserId) -> dict[StoreId, StoreReading]:
+    held = await connection.scalar(select(mirrors.c.readings).where(mirrors.c.user_id == user))
+    return {StoreId(store): reading_of(value) for store, value in (held or {}).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class StoreNamed:
+    """A store and what the owner decided about it."""
+
+    id: StoreId
+    name: str
+    is_on: bool
+    shows_new_groups: bool
+
+
+async def store(connection: AsyncConnection, user: UserId, ident: StoreId) -> StoreNamed | None:
+    """None where this owner has no such store."""
+    name = await connection.scalar(select(_s.name).where(_s.user_id == user, _s.store_id == ident))
+    if name is None:
+        return None
+    choice = await choices.load_choice(connection, user)
+    return StoreNamed(ident, name, choice.shows_store(ident), ident in choice.new_groups_on)
+
+
+async def shelves_of(connection: AsyncConnection, user: UserId, ident: StoreId) -> Shelves:
+    return Shelves(group for group in await tills.groups(connection, user) if group.store == ident)
+
+
+async def groups(connection: AsyncConnection, user: UserId, ident: StoreId) -> tuple[GroupSeen, ...]:
+    """By name; products in no group last, where there are any."""
+    shelves = await shelves_of(connection, user, ident)
+    choice = await choices.load_choice(connection, user)
+    query = _hinted(
+        select(_p.group_id, _p.status, func.count()).where(
+            _p.user_id == user, _p.store_id == ident, _p.gone_at.is_(None)
+        )
+    ).group_by(_p.group_id, _p.status)
+    counts: dict[GroupId, Counter[Bucket]] = defaultdict(Counter)
+    for raw, status, count in (await connection.execute(query)).all():
+        counts[shelves.home(raw)][bucket_of(status)] += count
+    has_chosen = any(known == ident for known, _ in choice.groups)
+    found = [
+        GroupSeen(
+            group.id,
+            group.name,
+            shelves.above(group),
+            is_on=choice.shows_group(ident, group.id),
+            is_new=_is_new(choice, ident, group.id, has_chosen=has_chosen),
+            counts=counts[group.id],
+        )
+        for group in shelves
+    ]
+    if counts[ROOT]:
+        is_new = _is_new(choice, ident, ROOT, has_chosen=has_chosen)
+        found.append(GroupSeen(ROOT, "", (), choice.shows_group(ident, ROOT), is_new, counts[ROOT]))
+    return tuple(found)
+
+
+def _is_new(choice: Choice, ident: StoreId, group: GroupId, *, has_chosen: bool) -> bool:
+    return has_chosen and (ident, group) not in choice.groups and ident not in choice.new_groups_on
+
+
+async def products(
+    connection: AsyncConnection, user: UserId, ident: StoreId, shelves: Shelves, find: Find
+) -> ProductPage:
+    """One page, by name."""
+    here = [_p.user_id == user, _p.store_id == ident]
+    if find.group is not None:
+        here.append(shelves.condition(find.group))
+    if find.text:
+        here.append(await _matches(connection, user, ident, find.text))
+    is_narrow = find.group is not None and find.group != ROOT
+    gone = await _count_gone(connection, here)
+    if find.bucket is Bucket.GONE:
+        counts = await _counts(connection, here, is_narrow=is_narrow)
+        where = [*here, _p.gone_at.is_not(None), _p.vk_product_id.is_not(None)]
+        ids, number = await _ids(connection, where, gone, find.number, is_narrow=is_narrow)
+        return ProductPage(
+            await _shown(connection, user, ident, ids, shelves), counts | {Bucket.GONE: gone}, gone, number
+        )
+    few = await _few(connection, here, is_narrow=is_narrow) if find.text else None
+    if few is not None:
+        counts = Counter(bucket for _, bucket in few)
+        fitting = [product for product, bucket in few if find.bucket in {None, bucket}]
+        total = len(fitting)
+        number = _within(find.number, total)
+        ids = fitting[(number - 1) * PAGE : number * PAGE]
+    else:
+        counts = await _counts(connection, here, is_narrow=is_narrow)
+        total = counts[find.bucket] if find.bucket is not None else sum(counts.values())
+        where = [*here, _p.gone_at.is_(None)]
+        if find.bucket is not None:
+            where.append(_in_bucket(find.bucket))
+        ids, number = await _ids(connection, where, total, find.number, is_narrow=is_narrow)
+    return ProductPage(
+        await _shown(connection, user, ident, ids, shelves), {**counts, Bucket.GONE: gone}, total, number
+    )
+
+
+def _hinted(query: Select[Any]) -> Select[Any]:
+    """Keeps MariaDB from reading the rows where the index has it all; it takes rows of the key for cheaper."""
+    for dialect in ("mysql", "mariadb"):
+        query = query.with_hint(cached_products, _BY_NAME, dialect)
+    return query
+
+
+async def _matches(connection: AsyncConnection, user: UserId, ident: StoreId, text: str) -> ColumnElement[bool]:
+    """Every word stands in the name, in any order; or the text is the product's code."""
+    words = fold(text).split()[:_MOST_WORDS]
+    named = [_p.name_folded.contains(word, autoescape=True) for word in words]
+    query = select(_p.product_id).where(_p.user_id == user, _p.store_id == ident, _p.code == text.strip()).limit(PAGE)
+    coded = list((await connection.execute(query)).scalars())
+    condition: ColumnElement[bool] = named[0]
+    for one in named[1:]:
+        condition &= one
+    return or_(condition, _p.product_id.in_(coded)) if coded else condition
+
+
+def _in_bucket(bucket: Bucket) -> ColumnElement[bool]:
+    held = _p.status.in_(sorted(standing.value for standing in _BUCKETS[bucket]))
+    return or_(held, _p.status.is_(None)) if bucket is Bucket.WAITING else held
+
+
+async def _few(
+    connection: AsyncConnection, here: Sequence[ColumnElement[bool]], *, is_narrow: bool
+) -> list[tuple[ProductId, Bucket]] | None:
+    """All matches in order; None for more than a few."""
+    query = (
+        select(_p.product_id, _p.status)
+        .where(*here, _p.gone_at.is_(None))
+        .order_by(_p.name_folded, _p.product_id)
+        .limit(_FEW + 1)
+    )
+    rows = (await connection.execute(query if is_narrow else _hinted(query))).all()
+    return [(product, bucket_of(status)) for product, status in rows] if len(rows) <= _FEW else None
+
+
+async def _counts(
+    connection: AsyncConnection, here: Sequence[ColumnElement[bool]], *, is_narrow: bool
+) -> Counter[Bucket]:
+    query = select(_p.status, func.count()).where(*here, _p.gone_at.is_(None)).group_by(_p.status)
+    found: Counter[Bucket] = Counter()
+    for status, count in (await connection.execute(query if is_narrow else _hinted(query))).all():
+        found[bucket_of(status)] += count
+    return found
+
+
+async def _count_gone(connection: AsyncConnection, here: Sequence[ColumnElement[bool]]) -> int:
+    """Few, and found by their status: a product that is gone and has an item was hidden or left."""
+    gone = [Standing.HIDDEN_GONE.value, Standing.LEFT_GONE.value]
+    query = select(func.count()).where(
+        *here, _p.status.in_(gone), _p.gone_at.is_not(None), _p.vk_product_id.is_not(None)
+    )
+    return int(await connection.scalar(query) or 0)
+
+
+async def _ids(
+    connection: AsyncConnection, where: Sequence[ColumnElement[bool]], total: int, number: int, *, is_narrow: bool
+) -> tuple[list[ProductId], int]:
+    number = _within(number, total)
+    query = (
+        select(_p.product_id)
+        .where(*where)
+        .order_by(_p.name_folded, _p.product_id)
+        .limit(PAGE)
+        .offset((number - 1) * PAGE)
+    )
+    rows = await connection.execute(query if is_narrow else _hinted(query))
+    return list(rows.scalars()), number
+
+
+def _within(number: int, total: int) -> int:
+    return min(max(number, 1), max(-(-total // PAGE), 1))
+
+
+async def _shown(
+    connection: AsyncConnection, user: UserId, ident: StoreId, ids: Sequence[ProductId], shelves: Shelves
+) -> tuple[ProductSeen, ...]:
+    query = select(
+        _p.product_id,
+        _p.name,
+        _p.group_id,
+        _p.code,
+        _p.kopecks,
+        _p.unit,
+        _p.status,
+        _p.status_values,
+        _p.vk_product_id,
+        _p.gone_at,
+    ).where(_p.user_id == user, _p.store_id == ident, _p.product_id.in_(ids))
+    found = {row[0]: _product(row, shelves) for row in (await connection.execute(query)).all()} if ids else {}
+    return tuple(found[product] for product in ids if product in found)
+
+
+def _product(row: Any, shelves: Shelves) -> ProductSeen:
+    product, name, raw, code, kopecks, unit, status, values, item, gone = row
+    standing = Standing(status) if status in _BUCKET_OF else None
+    group = shelves.name(shelves.home(raw))
+    return ProductSeen(
+        product,
+        name,
+        group,
+        code,
+        kopecks,
+        unit,
+        Status(standing, values or {}) if standing is not None else None,
+        ItemId(item) if item is not None else None,
+        isinstance(gone, datetime),
+    )
+
+
+__all__ = [
+    "IN_VK",
+    "PAGE",
+    "WAITING",
+    "Bucket",
+    "Find",
+    "GroupSeen",
+    "ProductPage",
+    "ProductSeen",
+    "Shelves",
+    "StoreNamed",
+    "StoreSeen",
+    "bucket_of",
+    "groups",
+    "products",
+    "shelves_of",
+    "store",
+    "stores",
+]
