@@ -103,10 +103,10 @@ class SmtpMail:
         message["Date"] = format_datetime(self._clock())
         # The same for every try, so that a letter that went out twice may be shown once.
         message["Message-ID"] = f"<letter-{letter.number}@{self._host}>"
-        message["Content-Language"] = letter.language
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(letter.text)
         message.add_alternative(letter.html, subtype="html")
+        message["Content-Language"] = letter.language  # set before, it would go with the text part
         return message
 
 
