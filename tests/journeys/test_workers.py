@@ -1,0 +1,216 @@
+"""Worker processes with one Redis and one database between them, and what can befall each of the three."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import select
+
+from evosync.db.tables import sync_runs
+from evosync.domain.ids import UserId
+from evosync.domain.mirror import Scope
+from evosync.queue import Queue, close_redis, open_redis
+from tests.journeys.process import Process, command, environment
+from tests.services import MariaDB, RedisServer
+from tests.sync.world import Owner, World
+
+DEAD_WORKER_SECONDS = 30
+
+
+@asynccontextmanager
+async def workers(folder: Path, environ: dict[str, str], count: int) -> AsyncIterator[list[Process]]:
+    """So many `evosync worker`s, each on a port of its own."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(command(folder, environ, "worker", "--port", "0")) for _ in range(count)]
+
+
+async def wish(world: World, redis_url: str, *owners: Owner, times: int = 1) -> None:
+    """As a button on the page does: into the database, then a nudge."""
+    redis = open_redis(redis_url)
+    try:
+        for _ in range(times):
+            for owner in owners:
+                await world.ledger.want(owner.user, scope=Scope.FULL, reason="button", at=world.clock())
+                await Queue(redis).nudge(owner.user)
+    finally:
+        await close_redis(redis)
+
+
+async def until(found: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+    async with asyncio.timeout(seconds):
+        while not await found():
+            await asyncio.sleep(0.05)
+
+
+async def done(owner: Owner) -> bool:
+    """Whether his last run ended with nothing left to do, and nothing is under way or wished for."""
+    runs = await owner.runs()
+    return bool(runs) and runs[-1][:2] == ("full", "ok") and await owner.world.ledger.wish(owner.user) is None
+
+
+async def run_times(world: World, user: UserId) -> list[tuple[float, float]]:
+    """When each run that ended well began and ended, the owner's laying out apart."""
+    async with world.database.reading() as connection:
+        c = sync_runs.c
+        rows = await connection.execute(
+            select(c.started_at, c.finished_at).where(c.user_id == user, c.outcome != "read_only").order_by(c.id)
+        )
+        return [(begun.timestamp(), ended.timestamp()) for begun, ended in rows.all() if ended is not None]
+
+
+async def test_two_workers_never_run_an_owner_twice_at_a_time_and_keep_one_rate_per_token(
+    mariadb_world: World, mariadb_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    world = mariadb_world
+    one = await world.owner(12)
+    # The same person's token serves a second shop, whose runs the other worker may have.
+    two = await world.owner(12, vk_token=one.vk_token)
+    three = await world.owner(12)
+    world.sandbox.vk.requests_per_second = 3
+    world.sandbox.reset_counters()
+    environ = environment(world, tmp_path / "service", database=mariadb_url, redis=redis_url)
+    environ |= {"VK_REQUESTS_PER_SECOND": "3"}
+    async with workers(tmp_path / "service", environ, 2) as processes:
+        for _ in range(3):
+            await wish(world, redis_url, one, two, three, times=3)
+        for owner in (one, two, three):
+            await until(lambda owner=owner: done(owner))  # type: ignore[misc]  # mypy cannot infer a default's type
+        assert [await process.stop() for process in processes] == [0, 0]
+    for owner in (one, two, three):
+        owner.assert_mirrored()
+        assert owner.community.writes["market.add"] == 12
+        times = await run_times(world, owner.user)
+        assert all(ended <= begun for (_, ended), (begun, _) in pairwise(times))
+    # Two rates would be six in a second. A tenth is left to this busy process, whose loop is the receiver too;
+    # the pacer's own tests are the exact ones.
+    assert max(world.sandbox.ledger.most_in_window(0.9).values()) <= 3
+
+
+async def test_the_same_nudge_twenty_times_is_hardly_more_than_one_run(
+    sqlite_world: World, sqlite_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    world = sqlite_world
+    owner = await world.owner(10)
+    environ = environment(world, tmp_path / "service", database=sqlite_url, redis=redis_url)
+    async with workers(tmp_path / "service", environ, 1):
+        await wish(world, redis_url, owner, times=20)
+        await until(lambda: done(owner))
+    owner.assert_mirrored()
+    assert owner.community.writes["market.add"] == 10
+    assert len(await run_times(world, owner.user)) <= 3
+
+
+async def test_a_killed_worker_is_replaced_by_another_within_thirty_seconds(
+    mariadb_world: World, mariadb_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    world = mariadb_world
+    owner = await world.owner(10)
+    environ = environment(world, tmp_path / "service", database=mariadb_url, redis=redis_url)
+    del environ["LEASE_SECONDS"]  # as it comes
+    hold = world.sandbox.fault("hold", "market.add", when="after", skip=3)
+    async with workers(tmp_path / "one", environ, 1) as (first,):
+        await wish(world, redis_url, owner)
+        await world.met(hold)
+        async with workers(tmp_path / "two", environ, 1):
+            await first.kill()
+            died = world.clock()
+            hold.release()
+            await until(lambda: done(owner), seconds=DEAD_WORKER_SECONDS + 30)
+    owner.assert_mirrored()
+    begun = (await run_times(world, owner.user))[1][0]
+    assert begun - died.timestamp() <= timedelta(seconds=DEAD_WORKER_SECONDS).total_seconds()
+
+
+async def test_a_worker_told_to_stop_finishes_what_it_has_in_hand_and_goes_on_after_the_restart(
+    sqlite_world: World, sqlite_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    world = sqlite_world
+    owner = await world.owner(260)
+    environ = environment(world, tmp_path / "service", database=sqlite_url, redis=redis_url)
+    hold = world.sandbox.fault("hold", "market.add", when="after", skip=12)
+    async with workers(tmp_path / "service", environ, 1) as (worker,):
+        await wish(world, redis_url, owner)
+        await world.met(hold)
+        worker.ask_to_stop()
+        await until(lambda: _said(worker, "stopping"))
+        hold.release()
+        assert await worker.ended() == 0
+    assert (await owner.runs())[-1][1] == "cut"
+    made = len(owner.items)
+    assert 13 <= made < 260
+    assert len([link for link in (await owner.links()).values() if link.item is not None]) == made, "all is recorded"
+    async with workers(tmp_path / "service", environ, 1):
+        await until(lambda: done(owner))
+    owner.assert_mirrored()
+    assert world.sandbox.ledger.calls["market.add"] == 260
+
+
+async def _said(process: Process, word: str) -> bool:
+    return word in process.said
+
+
+@pytest.mark.parametrize("how", ["emptied", "restarted"])
+async def test_redis_that_forgets_or_falls_in_the_middle_of_a_run_costs_no_item(
+    sqlite_world: World, sqlite_url: str, private_redis: RedisServer, tmp_path: Path, how: str
+) -> None:
+    world = sqlite_world
+    owner = await world.owner(40)
+    environ = environment(world, tmp_path / "service", database=sqlite_url, redis=private_redis.url)
+    hold = world.sandbox.fault("hold", "market.add", when="after", skip=12)
+    async with workers(tmp_path / "service", environ, 1):
+        await wish(world, private_redis.url, owner)
+        await world.met(hold)
+        if how == "emptied":
+            private_redis.empty()
+        else:
+            private_redis.server.kill()
+            private_redis.server.start()
+        hold.release()
+        await until(lambda: done(owner), seconds=90)
+    owner.assert_mirrored()
+    assert world.sandbox.ledger.calls["market.add"] == 40
+
+
+async def test_a_database_that_falls_in_the_middle_of_a_run_costs_no_item(
+    falling_world: World, private_mariadb: MariaDB, private_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    world = falling_world
+    owner = await world.owner(40)
+    environ = environment(world, tmp_path / "service", database=private_url, redis=redis_url)
+    hold = world.sandbox.fault("hold", "market.add", when="after", skip=12)
+    async with workers(tmp_path / "service", environ, 1):
+        await wish(world, redis_url, owner)
+        await world.met(hold)
+        assert private_mariadb.server is not None
+        await asyncio.to_thread(private_mariadb.server.kill)
+        hold.release()
+        await asyncio.to_thread(private_mariadb.server.start)
+        await until(lambda: _done_again(owner), seconds=90)
+    owner.assert_mirrored()
+
+
+async def _done_again(owner: Owner) -> bool:
+    try:
+        return await done(owner)
+    except Exception:  # noqa: BLE001 - the server has only just come back
+        return False
+
+
+async def test_a_nudge_that_redis_lost_costs_one_tick(
+    sqlite_world: World, sqlite_url: str, private_redis: RedisServer, tmp_path: Path
+) -> None:
+    world = sqlite_world
+    owner = await world.owner(5)
+    environ = environment(world, tmp_path / "service", database=sqlite_url, redis=private_redis.url)
+    await wish(world, private_redis.url, owner)
+    redis = Redis.from_url(private_redis.url)
+    await redis.flushall()
+    await redis.aclose()
+    async with workers(tmp_path / "service", environ, 1):
+        await until(lambda: done(owner), seconds=30)
+    owner.assert_mirrored()
