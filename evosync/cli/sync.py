@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import signal
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -105,7 +106,7 @@ async def _lease(core: Core, user: UserId, stopping: asyncio.Event) -> AsyncIter
                 return
         if not told:
             told = True
-            print("Another run of this account is going on; waiting for it to end.", flush=True)
+            print("Another run of this account is going on; waiting for it to end.", file=sys.stderr, flush=True)
         if stopping.is_set():
             yield None
             return
