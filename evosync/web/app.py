@@ -11,6 +11,7 @@ from evosync.accounts.links import Links
 from evosync.accounts.sessions import Sessions
 from evosync.accounts.throttle import Throttle
 from evosync.web.access import require_rules
+from evosync.web.admin import people, person, roles, trail, work
 from evosync.web.assets import Assets
 from evosync.web.client import identify
 from evosync.web.errors import show_errors
@@ -23,7 +24,10 @@ from evosync.web.session import cookie_name, make_storage
 from evosync.web.viewer import load_viewer, resolve
 from evosync.words.language import load_catalogs
 
-PAGES: Final = (home, login, account, recovery, profile, connections, catalog, vk_catalog)
+PAGES: Final = (
+    *(home, login, account, recovery, profile, connections, catalog, vk_catalog),
+    *(people, person, roles, work, trail),
+)
 """Every page module of the site."""
 
 MAX_BODY: Final = 1024 * 1024

@@ -1,6 +1,6 @@
 """What the pages need from the rest, as they would like to have it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +14,7 @@ from evosync.domain.errors import CloudError
 from evosync.domain.ids import CommunityId, UserId
 from evosync.security.passwords import Passwords
 from evosync.security.seal import Sealer
+from evosync.sync.workers import WorkerSeen
 
 Clock = Callable[[], datetime]
 """Aware UTC."""
@@ -111,6 +112,16 @@ class ShopTester(Protocol):
         """`community` may be a short name, whose number VK is asked for."""
 
 
+class Workshop(Protocol):
+    """Who does the work, for the admin's queue page. Both raise `RedisError` or `OSError` without Redis."""
+
+    async def workers(self) -> Sequence[WorkerSeen]:
+        """Those that were heard of lately, also such as stopped or died."""
+
+    async def depth(self) -> int:
+        """How many jobs wait in the queue."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything that is handed to the website."""
@@ -124,3 +135,5 @@ class Services:
     sealer: Sealer
     test_till: TillTester
     test_shop: ShopTester
+    workshop: Workshop | None = None
+    """None for a site that stands alone: the queue page then says nothing of workers."""
