@@ -47,7 +47,8 @@ async def sync(core: Core, options: argparse.Namespace) -> int:
 
 
 async def _refuse(core: Core, user: UserId, options: argparse.Namespace) -> None:
-    """Say what is missing before anything is begun."""
+    """Say what is missing before anything is begun. Raises `RedisError` too: without Redis there is no lease to wait for."""
+    await core.redis.ping()
     mirror = await core.ledger.mirror(user)
     if mirror is None:
         raise UserError(f"the account {options.email} is not active")
