@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Flag, auto
+from functools import partial
 from hashlib import blake2b
 
 import aiohttp
@@ -26,9 +27,13 @@ from evosync.domain.schedule import Rhythm
 from evosync.embedded import EmbeddedRedis
 from evosync.evotor.client import EvotorTill
 from evosync.evotor.client import Patience as Trying
+from evosync.health import Doctor, Going, Nurse, Pulse, Signs, nursing
+from evosync.jobs.sweep import Keep, Sweep, Sweeper, sweeping
 from evosync.jobs.tasks import Context, nobody
 from evosync.jobs.worker import Jobs, working
 from evosync.lease import RedisLease
+from evosync.metrics import Metrics
+from evosync.notices import Notices
 from evosync.queue import Queue, close_redis, open_redis
 from evosync.security.seal import Sealer
 from evosync.settings import Settings
@@ -54,22 +59,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class LogBell:
-    """Where nobody else is to be told, the log is."""
-
-    async def connection_broken(self, user: UserId, side: Side, code: str) -> None:
-        log.warning("connection broken", extra={"user": user, "side": side.value, "code": code})
-
-    async def operator(self, code: str, detail: str) -> None:
-        log.error("our fault at a cloud", extra={"code": code, "detail": detail})
-
-
 class Clients:
     """`sync.ports.Sides` on real HTTP."""
 
-    def __init__(self, settings: Settings, http: aiohttp.ClientSession, vk: VkSides) -> None:
+    def __init__(self, settings: Settings, http: aiohttp.ClientSession, vk: VkSides, metrics: Metrics) -> None:
         self._url = settings.evotor_api_url
         self._trying = Trying(silence=settings.evotor_timeout_seconds)
+        self._seen = partial(metrics.called, Side.EVOTOR.value)
         self.http = http
         self.vk = vk
 
@@ -78,7 +74,7 @@ class Clients:
 
     def till_for(self, token: Token) -> EvotorTill:
         """Also for a token that is only being tried."""
-        return EvotorTill(self.http, self._url, token, patience=self._trying)
+        return EvotorTill(self.http, self._url, token, patience=self._trying, seen=self._seen)
 
     @asynccontextmanager
     async def shop(self, connection: VkConnection) -> AsyncIterator[ShopSide]:
@@ -102,6 +98,9 @@ class Core:
     outages: Outages
     run: MirrorRun
     engine: Engine
+    notices: Notices
+    metrics: Metrics
+    doctor: Doctor
     clock: Clock
 
 
@@ -122,8 +121,14 @@ async def open_core(settings: Settings, *, clock: Clock = now) -> AsyncIterator[
         pacer = RedisPacer(redis, settings.vk_requests_per_second)
         pressure = Pressure(batch_limit=settings.vk_batch_limit, max_in_flight=settings.vk_max_in_flight)
         address = VkAddress(settings.vk_api_url, settings.vk_api_version, settings.vk_timeout_seconds)
-        clients = Clients(settings, http, VkSides(http, address, pacer, pressure))
+        metrics = Metrics()
+        metrics.rate_limit.set(settings.vk_requests_per_second)
+        vk = VkSides(http, address, pacer, pressure, seen=partial(metrics.called, Side.VK.value))
+        clients = Clients(settings, http, vk, metrics)
+        queue = Queue(redis)
+        notices = Notices(database, queue, clock)
         watchers = Watchers()
+        stack.enter_context(watchers.joined(metrics))
         outages = Outages(ledger, clock)
         engine = Engine(
             ledger=ledger,
@@ -131,7 +136,7 @@ async def open_core(settings: Settings, *, clock: Clock = now) -> AsyncIterator[
             lease=RedisLease(redis, ttl=timedelta(seconds=settings.lease_seconds)),
             watcher=watchers,
             breakers=outages,
-            bell=LogBell(),
+            bell=notices,
             picture=_picture(settings),
             terms=_terms(settings),
             clock=clock,
@@ -143,12 +148,15 @@ async def open_core(settings: Settings, *, clock: Clock = now) -> AsyncIterator[
             ledger=ledger,
             redis=redis,
             redis_url=redis_url,
-            queue=Queue(redis),
+            queue=queue,
             clients=clients,
             watchers=watchers,
             outages=outages,
             run=MirrorRun(engine),
             engine=engine,
+            notices=notices,
+            metrics=metrics,
+            doctor=Doctor(database, redis, queue, clock),
             clock=clock,
         )
 
@@ -254,6 +262,11 @@ async def worker(core: Core, *, wake_postman: Callable[[], None] = nobody) -> As
     settings = core.settings
     lanes = Lanes(short=max(settings.max_runs // 2, 1), long=max(settings.max_runs - settings.max_runs // 2, 1))
     supervisor = Supervisor(core.run, crashed=crashed, lanes=lanes, clock=core.clock)
+    sweeper = Sweeper(
+        Sweep(core.database, core.sealer, core.notices.look_round, keep=_keep(settings), clock=core.clock)
+    )
+    signs = Signs(core.clock)
+    nurse = Nurse(core.doctor, signs, going=lambda: _going(supervisor), interrupt=supervisor.interrupt)
     context = Context(
         supervisor=supervisor,
         queue=core.queue,
@@ -261,14 +274,33 @@ async def worker(core: Core, *, wake_postman: Callable[[], None] = nobody) -> As
         wanted=ask,
         clock=core.clock,
         wake_postman=wake_postman,
+        wake_sweeper=sweeper.wake,
+        beat=Pulse(core.redis).beat,
     )
     jobs = Jobs(lambda: open_redis(core.redis_url), context, alone=settings.redis_url is None)
-    async with working(jobs):
+    async with sweeping(sweeper), nursing(nurse), working(jobs):
         try:
-            yield supervisor
+            with core.watchers.joined(signs):
+                yield supervisor
         finally:
             jobs.stop()
             await supervisor.stop(settings.stop_grace_seconds)
+
+
+def _keep(settings: Settings) -> Keep:
+    return Keep(
+        runs=settings.keep_runs,
+        runs_for=timedelta(days=settings.keep_runs_days),
+        idle_runs_for=timedelta(days=settings.keep_idle_runs_days),
+        results_for=timedelta(days=settings.keep_results_days),
+        audit_for=timedelta(days=settings.keep_audit_days),
+        letters_for=timedelta(days=settings.keep_letters_days),
+    )
+
+
+def _going(supervisor: Supervisor) -> tuple[Going, ...]:
+    """Those that run; who waits for room is not stuck."""
+    return tuple(Going(state.user, state.since) for state in supervisor.states() if state.message is not None)
 
 
 class Parts(Flag):

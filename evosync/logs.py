@@ -140,6 +140,11 @@ def configure(
     )
 
 
+def bound_now(name: str) -> str:
+    """What is bound under that name here; empty if nothing is."""
+    return str(structlog.contextvars.get_contextvars().get(name, ""))
+
+
 def bound(**fields: object) -> AbstractContextManager[None]:
     """Fields of every line logged inside, in this task and those it starts."""
     return structlog.contextvars.bound_contextvars(**fields)

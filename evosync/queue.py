@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import orjson
@@ -15,6 +16,7 @@ from redis.exceptions import ConnectionError as BrokenConnection
 from redis.exceptions import RedisError
 
 from evosync.domain.ids import UserId
+from evosync.logs import bound_now
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +82,8 @@ class Queue:
         """
         try:
             async with asyncio.timeout(PATIENCE):
-                job = await self._redis.enqueue_job(DELIVER, user, _job_id=f"nudge:{user}", _expires=60)
+                asked_by = [origin] if (origin := bound_now("request_id")) else []
+                job = await self._redis.enqueue_job(DELIVER, user, *asked_by, _job_id=f"nudge:{user}", _expires=60)
         except (RedisError, OSError) as error:
             log.warning("nudge lost", extra={"user": user, "error": type(error).__name__})
             return False
@@ -98,6 +101,11 @@ class Queue:
     async def depth(self) -> int:
         """How many jobs wait, for the metrics."""
         return int(await cast("Any", self._redis.zcard(default_queue_name)))
+
+    async def oldest(self) -> datetime | None:
+        """When the first of the waiting jobs is, or was, to be done; None if none waits."""
+        first = await self._redis.zrange(default_queue_name, 0, 0, withscores=True)
+        return datetime.fromtimestamp(first[0][1] / 1000, UTC) if first else None
 
     async def forget_in_progress(self) -> None:
         """Free jobs that a killed worker had in hand; only where no other worker can have any.

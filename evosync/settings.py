@@ -181,6 +181,16 @@ class Settings(BaseModel):
     flower_user: str = ""
     flower_password: SecretStr | None = None
 
+    keep_runs: int = Field(1000, ge=10)
+    keep_runs_days: int = Field(180, ge=1)
+    keep_idle_runs_days: int = Field(2, ge=2)
+    keep_results_days: int = Field(30, ge=3)
+    keep_audit_days: int = Field(365, ge=1)
+    keep_letters_days: int = Field(90, ge=8)
+
+    metrics_port: int | None = Field(None, ge=0, le=65535)
+    metrics_token: SecretStr | None = None
+    sentry_dsn: SecretStr | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
 
@@ -207,7 +217,14 @@ class Settings(BaseModel):
     def hidden(self) -> tuple[str, ...]:
         """Every secret text among the settings, for the log to leave out."""
         found = [self.secret_key, *self.secret_key_previous, *self.evotor_webhook_secret_previous]
-        single = (self.evotor_webhook_secret, self.flower_password, self.smtp_password, self.sms_api_key)
+        single = (
+            self.evotor_webhook_secret,
+            self.flower_password,
+            self.smtp_password,
+            self.sms_api_key,
+            self.metrics_token,
+            self.sentry_dsn,
+        )
         found += [secret for secret in single if secret is not None]
         passwords = [urlsplit(url.get_secret_value()).password for url in (self.database_url, self.redis_url) if url]
         return tuple(text for text in (*(secret.get_secret_value() for secret in found), *passwords) if text)
@@ -231,6 +248,13 @@ class Settings(BaseModel):
     def _sms(cls, value: str, info: ValidationInfo) -> str:
         if value == "smsru" and info.data.get("sms_api_key") is None:
             raise ValueError("with smsru, set SMS_API_KEY")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _unguessable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError("give it at least 16 random characters")
         return value
 
     @field_validator("domain")

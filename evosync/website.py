@@ -1,6 +1,7 @@
-"""Builds the website, and what sends its letters, from the core."""
+"""Builds the website, what sends its letters, and the pages for machines, from the core."""
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -8,11 +9,14 @@ from aiohttp import web
 from evosync import resources
 from evosync.accounts.post import PostOffice
 from evosync.app import Core
+from evosync.health import Doctor
+from evosync.metrics import Gauges, counting, guarded_page, open_page
 from evosync.notify.letters import Renderer
 from evosync.notify.mail import ConsoleMail, Mail, SmtpMail, SmtpServer
 from evosync.notify.sms import ConsoleSms, Sms, SmsRu
 from evosync.security.passwords import Passwords
 from evosync.settings import Settings
+from evosync.sync.supervisor import Supervisor
 from evosync.web.app import make_links, make_site
 from evosync.web.connecting import ShopCheck, TillCheck
 from evosync.web.services import Services, Site
@@ -36,9 +40,12 @@ async def open_services(core: Core) -> AsyncIterator[Services]:
         )
 
 
-def build_site(services: Services) -> web.Application:
-    """The pages."""
-    return make_site(services)
+def build_site(core: Core, services: Services, supervisor: Supervisor | None = None) -> web.Application:
+    """The pages, with the routes for monitors. `supervisor`: of this process, where it has a worker."""
+    site = make_site(services, routes=_monitored(core, supervisor))
+    # Outermost, so that what another middleware answers is counted too.
+    site.middlewares.insert(0, counting(core.metrics))
+    return site
 
 
 def post_office(core: Core, services: Services) -> PostOffice:
@@ -54,15 +61,51 @@ def post_office(core: Core, services: Services) -> PostOffice:
     )
 
 
-def health_only() -> web.Application:
+def health_only(core: Core, supervisor: Supervisor | None) -> web.Application:
     """What a worker serves that has no pages."""
 
     async def health(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
-    app = web.Application()
+    app = web.Application(middlewares=[counting(core.metrics)])
     app.router.add_get("/health", health)
+    app.router.add_routes(_monitored(core, supervisor))
     return app
+
+
+def metrics_only(core: Core, supervisor: Supervisor | None) -> web.Application:
+    """What `METRICS_PORT` serves."""
+    app = web.Application()
+    app.router.add_get("/metrics", open_page(_gauges(core, supervisor)))
+    return app
+
+
+def _monitored(core: Core, supervisor: Supervisor | None) -> list[web.RouteDef]:
+    routes = [web.get("/health/ready", _ready(core.doctor), name="ready")]
+    token = core.settings.metrics_token
+    if token is not None:
+        page = guarded_page(_gauges(core, supervisor), token.get_secret_value())
+        routes.append(web.get("/metrics", page, name="metrics"))
+    return routes
+
+
+def _ready(doctor: Doctor) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def ready(_request: web.Request) -> web.Response:
+        """503 where a part is ill: which one, and no more."""
+        report = await doctor.report()
+        return web.json_response(
+            report.shown(), status=200 if report.is_well else 503, headers={"Cache-Control": "no-store"}
+        )
+
+    return ready
+
+
+def _gauges(core: Core, supervisor: Supervisor | None) -> Gauges:
+    def phases() -> Mapping[str, int]:
+        states = supervisor.states() if supervisor is not None else ()
+        return Counter(state.phase.value for state in states)
+
+    return Gauges(core.metrics, core.database, core.queue, clock=core.clock, phases=phases)
 
 
 def _site(settings: Settings) -> Site:

@@ -10,14 +10,17 @@ from aiohttp import web
 
 from evosync.app import Core, Parts, open_core, settle, worker
 from evosync.jobs.postman import Postman, walking
+from evosync.metrics import feeling_lag
+from evosync.reports import start_reports
 from evosync.settings import Settings
-from evosync.website import build_site, health_only, open_services, post_office
+from evosync.website import build_site, health_only, metrics_only, open_services, post_office
 
 log = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings, parts: Parts, *, host: str, port: int) -> int:
     """Until SIGINT or SIGTERM."""
+    start_reports(settings)
     for notice in settings.notices:
         log.warning(notice)
     stopping = asyncio.Event()
@@ -37,15 +40,23 @@ async def running(core: Core, parts: Parts, *, host: str, port: int) -> AsyncIte
     """The chosen parts, with a server in front; yields its address. Leaving stops them gracefully."""
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(core))
+        supervisor = None
         if Parts.WORKER in parts:
             postman = Postman(post_office(core, services).send_due)
             await stack.enter_async_context(walking(postman))
-            await stack.enter_async_context(worker(core, wake_postman=postman.wake))
-        runner = web.AppRunner(
-            build_site(services) if Parts.WEB in parts else health_only(), access_log=None, shutdown_timeout=5.0
-        )
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, host, port).start()
-        chosen = runner.addresses[0]
-        yield f"http://{chosen[0]}:{chosen[1]}"
+            supervisor = await stack.enter_async_context(worker(core, wake_postman=postman.wake))
+        await stack.enter_async_context(feeling_lag(core.metrics))
+        if core.settings.metrics_port is not None:
+            await _listen(stack, metrics_only(core, supervisor), host, core.settings.metrics_port)
+        app = build_site(core, services, supervisor) if Parts.WEB in parts else health_only(core, supervisor)
+        yield await _listen(stack, app, host, port)
+
+
+async def _listen(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> str:
+    """The address that was taken; on the way out requests in hand get five seconds."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, host, port).start()
+    chosen = runner.addresses[0]
+    return f"http://{chosen[0]}:{chosen[1]}"

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from yarl import URL
 
 from evosync.domain.catalog import Group, Product, Store
 from evosync.domain.connection import Token
-from evosync.domain.errors import NotFound, Operators, Rejected, Side, Throttled, Unavailable
+from evosync.domain.errors import CloudError, NotFound, Operators, Rejected, Side, Throttled, Unavailable
 from evosync.domain.ids import ProductId, StoreId
 from evosync.evotor import wire
 
@@ -50,6 +51,14 @@ class Account:
     till_user: str
 
 
+Seen = Callable[[str, str, float], None]
+"""Told of every request that ended: what was asked for, the error's code or "ok", and the seconds it took."""
+
+
+def unseen(_what: str, _code: str, _seconds: float) -> None:
+    """Nobody counts."""
+
+
 class EvotorTill:
     """The till side of `sync.ports`. Shares the HTTP session with everybody, keeps nothing between runs.
 
@@ -70,6 +79,7 @@ class EvotorTill:
         patience: Patience | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        seen: Seen = unseen,
     ) -> None:
         self._http = http
         self._base = base_url.rstrip("/")
@@ -80,6 +90,7 @@ class EvotorTill:
         )
         self._sleep = sleep
         self._clock = clock
+        self._seen = seen
         self._scheme = _SCHEMES[0]
         self._accepted = False
         self._requests = 0
@@ -187,6 +198,16 @@ class EvotorTill:
         return body
 
     async def _send(self, path: str, params: dict[str, str], scheme: str) -> bytes:
+        begun, code = time.monotonic(), "ok"
+        try:
+            return await self._request(path, params, scheme)
+        except CloudError as error:
+            code = error.code
+            raise
+        finally:
+            self._seen(_what(path), code, time.monotonic() - begun)
+
+    async def _request(self, path: str, params: dict[str, str], scheme: str) -> bytes:
         secret = self._token.secret
         shown = {"Authorization": f"Bearer {secret}"} if scheme == "bearer" else {"X-Authorization": secret}
         self._requests += 1
@@ -219,6 +240,12 @@ class EvotorTill:
                 raise wire.broken("too large")
             parts.append(part)
         return b"".join(parts)
+
+
+def _what(path: str) -> str:
+    """`stores`, `product-groups`, `products`, or `product` for one."""
+    parts = path.strip("/").split("/")
+    return "product" if len(parts) == 4 else parts[-1]
 
 
 def _segment(ident: str) -> str:

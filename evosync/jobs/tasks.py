@@ -2,9 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from evosync.domain.ids import UserId
+from evosync.logs import bound
 from evosync.queue import Queue
 from evosync.sync.mailbox import Message
 from evosync.sync.ports import Clock, Due
@@ -23,6 +25,10 @@ def nobody() -> None:
     """For a worker without an outbox."""
 
 
+async def unheard(_at: datetime) -> None:
+    """For a worker whose ticks nobody watches."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the jobs work with. `batch`: how many users one tick nudges at most; the next takes the others."""
@@ -34,23 +40,28 @@ class Context:
     clock: Clock
     batch: int = 500
     wake_postman: Callable[[], None] = nobody
+    wake_sweeper: Callable[[], None] = nobody
+    beat: Callable[[datetime], Awaitable[None]] = unheard
 
 
-async def deliver(ctx: dict[Any, Any], user: int) -> None:
+async def deliver(ctx: dict[Any, Any], user: int, request_id: str = "") -> None:
     """Hand what is wanted of the user to his actor in this process.
 
     His run may be going on in another one: then the lease turns this one away, and the other,
-    when it ends, finds in the database what came meanwhile.
+    when it ends, finds in the database what came meanwhile. `request_id`: of the page that asked, for the
+    run's log.
     """
     context = _context(ctx)
     message = await context.wanted(UserId(user))
     if message is not None:
-        context.supervisor.tell(UserId(user), message)
+        with bound(user_id=user, **({"request_id": request_id} if request_id else {})):
+            context.supervisor.tell(UserId(user), message)
 
 
 async def tick(ctx: dict[Any, Any]) -> int:
     """Who is due? Nudge each; returns how many. Those whose nudge is on its way are nudged once."""
     context = _context(ctx)
+    await context.beat(context.clock())
     users = await context.due.due(context.clock(), context.batch)
     return sum([await context.queue.nudge(user) for user in users])
 
@@ -58,6 +69,11 @@ async def tick(ctx: dict[Any, Any]) -> int:
 async def letters(ctx: dict[Any, Any]) -> None:
     """Something waits in the outbox. Sending it may take longer than a job should."""
     _context(ctx).wake_postman()
+
+
+async def sweep(ctx: dict[Any, Any]) -> None:
+    """An hour has passed."""
+    _context(ctx).wake_sweeper()
 
 
 def _context(ctx: dict[Any, Any]) -> Context:

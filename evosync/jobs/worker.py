@@ -23,9 +23,16 @@ JOB_SECONDS = 10
 TICK_SECONDS = frozenset(range(0, 60, 10))
 
 
+SWEEP_MINUTE = 17
+"""Not the full hour, which everybody takes."""
+
+
 def cron_jobs() -> list[CronJob]:
-    """One tick every ten seconds, by whichever worker is first."""
-    return [cron(tasks.tick, name="tick", second=set(TICK_SECONDS), microsecond=0, unique=True, keep_result=30)]
+    """One tick every ten seconds and one sweep an hour, by whichever worker is first."""
+    return [
+        cron(tasks.tick, name="tick", second=set(TICK_SECONDS), microsecond=0, unique=True, keep_result=30),
+        cron(tasks.sweep, name="sweep", minute=SWEEP_MINUTE, second=5, microsecond=0, unique=True, keep_result=30),
+    ]
 
 
 def build(redis: ArqRedis, context: tasks.Context, *, burst: bool = False) -> Worker:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from structlog.contextvars import bound_contextvars
+
 from evosync.domain.action import Note, Plan
 from evosync.domain.catalog import Shop
 from evosync.domain.connection import Health, VkConnection
@@ -117,6 +119,11 @@ class OneRun:
         self._run = await engine.ledger.start_run(
             user, scope=scope, reasons=sorted(self._message.reasons), at=engine.clock()
         )
+        with bound_contextvars(user_id=user, run_id=self._run):  # of every line until its end, VK's calls included
+            return await self._go(full=full)
+
+    async def _go(self, *, full: bool) -> RunRecord:
+        engine = self._engine
         looking = asyncio.create_task(self._look_on())
         failures = 0
         code = ""
@@ -173,7 +180,7 @@ class OneRun:
     def _stores_to_ask(self, message: Message) -> list[StoreId]:
         """Stores for a delta: those that a hint names, else those that are switched on and due."""
         if message.scope is Scope.HINT:
-            return sorted(message.stores or self._readings.keys())
+            return sorted(message.whole_stores if message.stores else self._readings.keys())
         now = self._engine.clock()
         return [
             store
@@ -192,7 +199,7 @@ class OneRun:
         if full:
             reading = await reader.full(self._readings)
         else:
-            reading = await reader.delta(self._readings, self._stores_to_ask(self._message))
+            reading = await reader.delta(self._readings, self._stores_to_ask(self._message), self._message.named)
         self._readings = reading.readings
         self._tally.products = len({product.id for product in reading.till.products})
         await engine.breakers.saw(Side.EVOTOR, mirror.user, None)
@@ -289,7 +296,7 @@ class OneRun:
     async def _do_hint(self, message: Message, push: Push, work: Work, vk: VkConnection, reader: TillReader) -> None:
         """Read what changed, and write that before the rest of the plan, whose word for these products it takes."""
         try:
-            reading = await reader.delta(self._readings, self._stores_to_ask(message))
+            reading = await reader.delta(self._readings, self._stores_to_ask(message), message.named)
             self._readings = {**self._readings, **reading.readings}
             if not reading.changed:
                 return

@@ -74,6 +74,11 @@ class Supervisor:
         )
         return tuple(sorted(found, key=lambda state: state.since))
 
+    def interrupt(self, user: UserId) -> bool:
+        """End a run that hangs; what it left undone is due again once its heart has stood still for a while."""
+        task = self._tasks.get(user)
+        return task is not None and task.cancel()
+
     async def stop(self, grace: float) -> None:
         """Take no more messages, ask the runs to finish the action in hand, cancel them after `grace` seconds."""
         self._stopping.set()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from evosync.domain.connection import Token
@@ -55,14 +56,25 @@ class Pressure:
     back_off: float = 0.5
 
 
+Seen = Callable[[str, str, float], None]
+"""Told of every call that ended: its method, the error's code or "ok", and the seconds since it was wanted."""
+
+
+def unseen(_method: str, _code: str, _seconds: float) -> None:
+    """Nobody counts."""
+
+
 class Dispatcher:
     """Serves everybody who uses the token in this process. Close it with `aclose`."""
 
-    def __init__(self, transport: Transport, token: Token, pacer: Pacer, pressure: Pressure = Pressure()) -> None:
+    def __init__(
+        self, transport: Transport, token: Token, pacer: Pacer, pressure: Pressure = Pressure(), *, seen: Seen = unseen
+    ) -> None:
         self._transport = transport
         self._token = token
         self._pacer = pacer
         self._pressure = pressure
+        self._seen = seen
         self._most = max(1, min(pressure.batch_limit, MOST_CALLS))
         self._limit = min(_FIRST_LIMIT, self._most)
         self._item_bytes = _GUESSED_ITEM_BYTES
@@ -88,10 +100,19 @@ class Dispatcher:
             call.answer.set_exception(_closed())
             return call.answer
         call.since = time.monotonic()
+        if self._seen is not unseen:
+            call.answer.add_done_callback(partial(self._note, call.method, call.since))
         call.alone = call.alone or self._refusals >= _MOST_REFUSALS
         self._waiting.add(call)
         self._wake()
         return call.answer
+
+    def _note(self, method: str, since: float, answer: "asyncio.Future[Any]") -> None:
+        if answer.cancelled():
+            return
+        error = answer.exception()
+        code = "ok" if error is None else error.code if isinstance(error, CloudError) else "too big"
+        self._seen(method, code, time.monotonic() - since)
 
     @contextmanager
     def expecting(self) -> Iterator[None]:

@@ -10,6 +10,8 @@ from typing import Final
 
 from aiohttp import web
 
+from evosync.web.webhooks.paths import every_path
+
 
 class Level(Enum):
     """`MACHINE`: not for browsers; no session is loaded and no form token asked for, the route checks for itself."""
@@ -34,6 +36,7 @@ class Rule:
 MACHINE: Final = Rule(Level.MACHINE, json=True)
 FILES: Final = Rule(Level.MACHINE)
 ANYONE: Final = Rule(Level.ANYONE)
+DOCUMENT: Final = Rule(Level.ANYONE, json=True)
 OWNER: Final = Rule(Level.SIGNED_IN)
 OWNER_JSON: Final = Rule(Level.SIGNED_IN, json=True)
 
@@ -44,6 +47,8 @@ def _may(permission: str) -> Rule:
 
 ACCESS: Final[Mapping[str, Rule]] = {
     "GET /health": MACHINE,
+    "GET /health/ready": MACHINE,
+    "GET /metrics": MACHINE,
     "GET /robots.txt": FILES,
     "GET /favicon.ico": FILES,
     "GET /static/{name}": FILES,
@@ -111,6 +116,8 @@ ACCESS: Final[Mapping[str, Rule]] = {
     "GET /sync/runs/{id}": OWNER,
     "GET /sync/problems": OWNER,
     "POST /sync/problems/retry": OWNER,
+    "GET /sync/problems/listing": OWNER,
+    "POST /sync/problems/listing": OWNER,
     "GET /sync/settings": OWNER,
     "POST /sync/settings": OWNER,
     "GET /sync/status": OWNER_JSON,
@@ -135,6 +142,13 @@ ACCESS: Final[Mapping[str, Rule]] = {
     "GET /admin/queue": _may("queue.read"),
     "POST /admin/queue/{id}/retry": _may("queue.retry"),
     "GET /admin/audit": _may("audit.read"),
+    # our own API, described
+    "GET /openapi.json": DOCUMENT,
+    "GET /docs": ANYONE,
+    "GET /docs/{name}": FILES,
+    "GET /redoc": ANYONE,
+    # calls of the Evotor cloud
+    **{f"{method} {path}": MACHINE for method, _, path in every_path()},
 }
 
 

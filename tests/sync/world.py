@@ -11,7 +11,6 @@ from typing import Any
 import aiohttp
 from sqlalchemy import event, select
 
-from evosync.app import LogBell
 from evosync.db import accounts, choices, connections
 from evosync.db.engine import Database, make_engine
 from evosync.db.ledger import DbLedger
@@ -62,7 +61,7 @@ class Clock:
         self.ahead += timedelta(**spans)
 
 
-class Bell(LogBell):
+class Bell:
     """Keeps what owners and the operator were told."""
 
     def __init__(self) -> None:

@@ -1,0 +1,93 @@
+"""Takes away what is too old to be of use, in small pieces, so that nobody waits for it."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from evosync.db.engine import Database
+from evosync.db.site import LetterState
+from evosync.db.tables import mirrors, run_items, sync_runs
+from evosync.db.tables.site import audit, letters, links
+from evosync.domain.mirror import Outcome
+
+PIECE: Final = 500
+"""Rows of one transaction."""
+
+PIECES: Final = 200
+"""Transactions of one kind in one sweep; the next one goes on."""
+
+_r = sync_runs.c
+
+
+async def runs(database: Database, *, before: datetime, keep: int) -> int:
+    """Ended runs from before then, and of each owner all but the newest `keep`. A mirror's last run stays."""
+    gone = await _thin(database, sync_runs, and_(_r.finished_at < before, _r.id.not_in(_last_runs())))
+    crowded = select(_r.user_id).group_by(_r.user_id).having(func.count() > keep)
+    for owner in await database.read(lambda connection: _scalars(connection, crowded)):
+        edge = await database.read(
+            lambda connection, owner=owner: connection.scalar(  # type: ignore[misc]  # a loop variable bound at once
+                select(_r.id).where(_r.user_id == owner).order_by(_r.id.desc()).offset(keep - 1).limit(1)
+            )
+        )
+        if edge is not None:
+            older = and_(_r.user_id == owner, _r.id < edge, _r.finished_at.is_not(None), _r.id.not_in(_last_runs()))
+            gone += await _thin(database, sync_runs, older)
+    return gone
+
+
+def _last_runs() -> Any:
+    return select(mirrors.c.last_run_id).where(mirrors.c.last_run_id.is_not(None))
+
+
+async def idle_runs(database: Database, *, before: datetime, since: datetime) -> int:
+    """Runs that ended well between the two moments and found nothing to do.
+
+    `since` is where results are no longer kept: beyond it all runs look as if they had done nothing.
+    """
+    nothing = ~select(run_items.c.id).where(run_items.c.run_id == _r.id).exists()
+    idle = and_(_r.finished_at < before, _r.finished_at >= since, _r.outcome == Outcome.OK.value, nothing)
+    return await _thin(database, sync_runs, and_(idle, _r.id.not_in(_last_runs())))
+
+
+async def results(database: Database, *, before: datetime) -> int:
+    """What runs from before then did to each product; their counts stay with the run."""
+    old = select(_r.id).where(_r.finished_at < before)
+    return await _thin(database, run_items, run_items.c.run_id.in_(old))
+
+
+async def trail(database: Database, *, before: datetime) -> int:
+    """Entries of the audit trail."""
+    return await _thin(database, audit, audit.c.at < before)
+
+
+async def outbox(database: Database, *, before: datetime) -> int:
+    """Letters that were sent or given up."""
+    return await _thin(
+        database, letters, and_(letters.c.created_at < before, letters.c.state != LetterState.WAITING.value)
+    )
+
+
+async def used_links(database: Database, *, before: datetime) -> int:
+    """Single-use links that were used or ran out, before then."""
+    return await _thin(database, links, or_(links.c.used_at < before, links.c.expires_at < before))
+
+
+async def _thin(database: Database, table: Any, which: ColumnElement[bool]) -> int:
+    """Finds ids without a lock, then deletes by them: a `DELETE` with a condition would lock all that it looks at."""
+    gone = 0
+    for _ in range(PIECES):
+        query = select(table.c.id).where(which).order_by(table.c.id).limit(PIECE)
+        ids = await database.read(lambda connection, query=query: _scalars(connection, query))  # type: ignore[misc]  # bound at once
+        if not ids:
+            break
+        await database.write(
+            lambda connection, ids=ids: connection.execute(delete(table).where(table.c.id.in_(ids)))  # type: ignore[misc]  # bound at once
+        )
+        gone += len(ids)
+    return gone
+
+
+async def _scalars(connection: AsyncConnection, query: Any) -> list[int]:
+    return list((await connection.execute(query)).scalars())

@@ -1,0 +1,234 @@
+"""How the service is: its parts looked at, once for whoever asks, and all the time by the worker itself."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from evosync.db import migrate
+from evosync.db.engine import Database
+from evosync.domain.ids import RunId, UserId
+from evosync.domain.mirror import Progress, RunRecord, Tally
+
+log = logging.getLogger(__name__)
+
+TICK_LATE: Final = timedelta(seconds=45)
+"""Ticks come every ten seconds; four missed ones in a row are no accident."""
+
+QUEUE_LONG: Final = 5_000
+QUEUE_OLD: Final = timedelta(seconds=60)
+"""A job takes milliseconds, so that one that waits for a minute waits for workers that are not there."""
+
+STUCK: Final = timedelta(minutes=20)
+"""A run says something every few seconds; its longest honest silence, VK's time-outs repeated, is some minutes."""
+
+_PATIENCE: Final = 5.0
+_KEPT: Final = 5.0
+_TICK_KEY: Final = "evosync:tick"
+_ROUND: Final = 15.0
+
+
+class Pulse:
+    """When the cron last ticked, wherever it did."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def beat(self, at: datetime) -> None:
+        """The cron ticks. Raises `RedisError` or `OSError`."""
+        await self._redis.set(_TICK_KEY, at.isoformat(), ex=86_400)
+
+    async def last(self) -> datetime | None:
+        """Raises `RedisError` or `OSError`."""
+        said: Any = await self._redis.get(_TICK_KEY)
+        return None if said is None else datetime.fromisoformat(bytes(said).decode())
+
+
+class Backlog(Protocol):
+    """What `queue.Queue` tells of itself."""
+
+    async def depth(self) -> int: ...
+    async def oldest(self) -> datetime | None:
+        """When the job that is due for longest was to be done."""
+
+    async def health(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Which parts are well. A stranger is shown no more than this."""
+
+    parts: Mapping[str, bool]
+
+    @property
+    def is_well(self) -> bool:
+        return all(self.parts.values())
+
+    @property
+    def ill(self) -> tuple[str, ...]:
+        return tuple(name for name, well in self.parts.items() if not well)
+
+    def shown(self) -> dict[str, object]:
+        return {
+            "status": "ok" if self.is_well else "ill",
+            "parts": {name: "ok" if well else "ill" for name, well in self.parts.items()},
+        }
+
+
+class Doctor:
+    """Looks at all parts. A report is good for some seconds, so that asking often costs nothing."""
+
+    def __init__(self, database: Database, redis: Redis, backlog: Backlog, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._redis = redis
+        self._backlog = backlog
+        self._pulse = Pulse(redis)
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+        self._report: Report | None = None
+        self._looked = 0.0
+
+    async def report(self) -> Report:
+        async with self._one_at_a_time:
+            now = asyncio.get_running_loop().time()
+            if self._report is None or now - self._looked > _KEPT:
+                self._report, self._looked = await self.look(), now
+            return self._report
+
+    async def look(self) -> Report:
+        """Never raises for a part that is ill, and takes at most some seconds."""
+        checks = {
+            "database": self._database_answers,
+            "migrations": self._is_migrated,
+            "redis": self._redis_answers,
+            "worker": self._worker_lives,
+            "cron": self._cron_ticks,
+            "queue": self._queue_flows,
+        }
+        found = await asyncio.gather(*(_well(name, check) for name, check in checks.items()))
+        return Report(dict(zip(checks, found, strict=True)))
+
+    async def _database_answers(self) -> bool:
+        async with self._database.reading() as connection:
+            return bool(await connection.scalar(text("SELECT 1")) == 1)
+
+    async def _is_migrated(self) -> bool:
+        return await migrate.is_current(self._database.engine)
+
+    async def _redis_answers(self) -> bool:
+        return bool(await self._redis.ping())
+
+    async def _worker_lives(self) -> bool:
+        return await self._backlog.health() is not None
+
+    async def _cron_ticks(self) -> bool:
+        last = await self._pulse.last()
+        return last is not None and self._clock() - last < TICK_LATE
+
+    async def _queue_flows(self) -> bool:
+        oldest = await self._backlog.oldest()
+        is_old = oldest is not None and self._clock() - oldest > QUEUE_OLD
+        return not is_old and await self._backlog.depth() < QUEUE_LONG
+
+
+async def _well(name: str, check: Callable[[], Any]) -> bool:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return bool(await check())
+    except (RedisError, SQLAlchemyError, OSError) as error:  # a time-out is an OSError
+        log.debug("part is ill", extra={"part": name, "error": type(error).__name__})
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """A run of this process, as the supervisor has it."""
+
+    user: UserId
+    since: datetime
+
+
+class Signs:
+    """`sync.ports.Watcher`: when each run of this process last said something."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._last: dict[UserId, datetime] = {}
+
+    def saw(self, user: UserId, run: RunId, progress: Progress, tally: Tally) -> None:
+        del run, progress, tally
+        self._last[user] = self._clock()
+
+    def ended(self, record: RunRecord) -> None:
+        self._last.pop(record.user, None)
+
+    def silent(self, going: Sequence[Going]) -> tuple[UserId, ...]:
+        """Whose runs have said nothing for too long."""
+        now = self._clock()
+        self._last = {user: at for user, at in self._last.items() if any(run.user == user for run in going)}
+        return tuple(run.user for run in going if now - max(self._last.get(run.user, run.since), run.since) > STUCK)
+
+
+class Nurse:
+    """Looks at the service all the time; tells the log of each change once, and ends runs that hang.
+
+    `going` are the runs of this process, `interrupt` ends one: with its heart it stops beating in the database,
+    and the next tick begins it anew.
+    """
+
+    def __init__(
+        self,
+        doctor: Doctor,
+        signs: Signs,
+        *,
+        going: Callable[[], Sequence[Going]],
+        interrupt: Callable[[UserId], bool],
+        pause: float = _ROUND,
+    ) -> None:
+        self._doctor = doctor
+        self._signs = signs
+        self._going = going
+        self._interrupt = interrupt
+        self._pause = pause
+        self._ill: frozenset[str] = frozenset()
+
+    async def walk(self) -> None:
+        """Until cancelled. The first look is after a pause, for things to begin."""
+        while True:
+            await asyncio.sleep(self._pause)
+            await self.look_round()
+
+    async def look_round(self) -> None:
+        for user in self._signs.silent(self._going()):
+            log.error("run is stuck, begun anew", extra={"user": user, "silent_for": str(STUCK)})
+            self._interrupt(user)
+        report = await self._doctor.report()
+        ill = frozenset(report.ill)
+        for part in sorted(ill - self._ill):
+            log.error("part of the service is ill", extra={"part": part})
+        for part in sorted(self._ill - ill):
+            log.warning("part of the service is well again", extra={"part": part})
+        self._ill = ill
+
+
+@asynccontextmanager
+async def nursing(nurse: Nurse) -> AsyncIterator[None]:
+    """For the application's cleanup contexts."""
+    task = asyncio.create_task(nurse.walk(), name="nurse")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+__all__ = ["Doctor", "Going", "Nurse", "Pulse", "Report", "Signs", "nursing"]

@@ -1,0 +1,102 @@
+"""Once an hour: letters that time makes due, keys sealed anew, and old rows taken away.
+
+The cron job only wakes the sweeper, since this may take longer than a job should.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from evosync.db import connections, thinning
+from evosync.db.engine import Database
+from evosync.security.seal import Sealer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long things are kept. `runs` of each owner, none older than `runs_for`; those that did nothing go sooner."""
+
+    runs: int = 1000
+    runs_for: timedelta = timedelta(days=180)
+    idle_runs_for: timedelta = timedelta(days=2)
+    results_for: timedelta = timedelta(days=30)
+    audit_for: timedelta = timedelta(days=365)
+    letters_for: timedelta = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One round. Safe in several processes at once; the cron sees to it that it is one."""
+
+    database: Database
+    sealer: Sealer
+    look_round: Callable[[], Awaitable[int]]
+    keep: Keep
+    clock: Callable[[], datetime]
+
+    async def __call__(self) -> dict[str, int]:
+        """How much was done of each."""
+        now, keep, database = self.clock(), self.keep, self.database
+        done = {
+            "letters": await self.look_round(),
+            "sealed_anew": await self._seal_anew(),
+            "idle_runs": await thinning.idle_runs(
+                database, before=now - keep.idle_runs_for, since=now - keep.results_for + timedelta(hours=2)
+            ),
+            "results": await thinning.results(database, before=now - keep.results_for),
+            "runs": await thinning.runs(database, before=now - keep.runs_for, keep=keep.runs),
+            "audit": await thinning.trail(database, before=now - keep.audit_for),
+            "old_letters": await thinning.outbox(database, before=now - keep.letters_for),
+            "old_links": await thinning.used_links(database, before=now - keep.letters_for),
+        }
+        if any(done.values()):
+            log.info("swept", extra={name: count for name, count in done.items() if count})
+        return done
+
+    async def _seal_anew(self) -> int:
+        """Until nothing is left under an earlier key that opens."""
+        moved = 0
+        while True:
+            some = await self.database.write(lambda connection: connections.seal_anew(connection, self.sealer))
+            if not some:
+                return moved
+            moved += some
+
+
+class Sweeper:
+    """Waits to be woken, and sweeps."""
+
+    def __init__(self, sweep: Callable[[], Awaitable[object]]) -> None:
+        self._sweep = sweep
+        self._told = asyncio.Event()
+
+    def wake(self) -> None:
+        """It is time."""
+        self._told.set()
+
+    async def walk(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._told.wait()
+            self._told.clear()
+            try:
+                await self._sweep()
+            except Exception:  # an hour later the rest is swept
+                log.exception("sweep failed")
+
+
+@asynccontextmanager
+async def sweeping(sweeper: Sweeper) -> AsyncIterator[None]:
+    """For the application's cleanup contexts."""
+    task = asyncio.create_task(sweeper.walk(), name="sweeper")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

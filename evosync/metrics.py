@@ -1,0 +1,320 @@
+"""Figures for Prometheus: what this process does, and what the database and Redis hold for all of them."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from redis.exceptions import RedisError
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.pool import QueuePool
+
+from evosync import __version__
+from evosync.db.engine import Database
+from evosync.db.site import LetterState, UserStatus
+from evosync.db.tables import mirrors, sync_configs, sync_runs, users
+from evosync.db.tables.site import letters
+from evosync.domain.ids import RunId, UserId
+from evosync.domain.mirror import Progress, RunRecord, Tally
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_LAG_PAUSE: Final = 1.0
+_KEPT: Final = 10.0
+_PAGE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_CALL = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_RUN = (0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
+_LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+_TALLIED = ("created", "updated", "hidden", "shown", "adopted", "failed")
+
+_m = mirrors.c
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Backlog(Protocol):
+    """What `queue.Queue` tells of itself."""
+
+    async def depth(self) -> int: ...
+    async def oldest(self) -> datetime | None: ...
+
+
+@dataclass(slots=True)
+class _Phase:
+    name: str
+    since: float
+
+
+class Metrics:
+    """Every figure of one process. Also a `sync.ports.Watcher`, so that runs tell it how they go."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        Info("evosync", "The installed version", registry=registry).info({"version": __version__})
+        self.requests = Counter(
+            "evosync_http_requests", "Requests answered", ["method", "route", "status"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "evosync_http_request_seconds", "Time to the end of the answer", ["route"], buckets=_PAGE, registry=registry
+        )
+        self.runs = Counter("evosync_runs", "Mirror runs that ended", ["scope", "outcome"], registry=registry)
+        self.run_seconds = Histogram(
+            "evosync_run_seconds", "Length of a mirror run", ["scope"], buckets=_RUN, registry=registry
+        )
+        self.phase_seconds = Histogram(
+            "evosync_run_phase_seconds", "Length of a step of a run", ["phase"], buckets=_RUN, registry=registry
+        )
+        self.products = Counter("evosync_products", "Products that runs dealt with", ["result"], registry=registry)
+        self.calls = Counter(
+            "evosync_cloud_calls", "Calls to the clouds, by how they ended", ["cloud", "method", "code"],
+            registry=registry,
+        )  # fmt: skip
+        self.call_seconds = Histogram(
+            "evosync_cloud_call_seconds", "From being wanted to being answered, pacing included", ["cloud", "method"],
+            buckets=_CALL, registry=registry,
+        )  # fmt: skip
+        self.cloud_requests = Counter(
+            "evosync_cloud_requests", "HTTP requests that runs sent; many calls share one at VK", ["cloud"],
+            registry=registry,
+        )  # fmt: skip
+        self.lag_seconds = Histogram(
+            "evosync_loop_lag_seconds", "How late the event loop is", buckets=_LAG, registry=registry
+        )
+        self.running = Gauge("evosync_runs_going", "Runs of this process", ["phase"], registry=registry)
+        self.rate_limit = Gauge(
+            "evosync_vk_rate_limit", "Requests per second and token that are allowed", registry=registry
+        )
+        self.pool = Gauge("evosync_database_connections", "Pool of this process", ["state"], registry=registry)
+        self.queue_depth = Gauge("evosync_queue_depth", "Jobs that wait", registry=registry)
+        self.queue_age = Gauge("evosync_queue_age_seconds", "How long the oldest is overdue", registry=registry)
+        self.mirrors = Gauge("evosync_mirrors", "Owners whose mirror is on", registry=registry)
+        self.due = Gauge("evosync_mirrors_due", "Owners whose turn has come", registry=registry)
+        self.overdue = Gauge("evosync_mirrors_overdue_seconds", "How long the first of them waits", registry=registry)
+        self.age = Gauge(
+            "evosync_mirror_age_seconds", "How far VK is behind the tills, at worst: age of the oldest last run",
+            registry=registry,
+        )  # fmt: skip
+        self.letters_waiting = Gauge("evosync_letters_waiting", "Letters in the outbox", registry=registry)
+        self.part_up = Gauge("evosync_up", "Whether a part could be asked", ["part"], registry=registry)
+        self._phases: dict[RunId, _Phase] = {}
+
+    def saw(self, user: UserId, run: RunId, progress: Progress, tally: Tally) -> None:
+        del user, tally
+        now, name = time.monotonic(), progress.step.value
+        phase = self._phases.get(run)
+        if phase is not None and phase.name != name:
+            self.phase_seconds.labels(phase.name).observe(now - phase.since)
+        if phase is None or phase.name != name:
+            self._phases[run] = _Phase(name, now)
+
+    def ended(self, record: RunRecord) -> None:
+        phase = self._phases.pop(record.id, None)
+        if phase is not None:
+            self.phase_seconds.labels(phase.name).observe(time.monotonic() - phase.since)
+        if record.outcome is not None:
+            self.runs.labels(record.scope.value, record.outcome.value).inc()
+        if record.finished_at is not None:
+            self.run_seconds.labels(record.scope.value).observe(
+                (record.finished_at - record.started_at).total_seconds()
+            )
+        for name in _TALLIED:
+            if count := getattr(record.tally, name):
+                self.products.labels(name).inc(count)
+        self.cloud_requests.labels("vk").inc(record.tally.vk_requests)
+        self.cloud_requests.labels("evotor").inc(record.tally.evotor_requests)
+
+    def called(self, cloud: str, method: str, code: str, seconds: float) -> None:
+        """A call to a cloud ended; `code` is that of the error, or "ok"."""
+        self.calls.labels(cloud, method, code).inc()
+        self.call_seconds.labels(cloud, method).observe(seconds)
+
+    def answered(self, request: web.Request, status: int, seconds: float, *, is_stream: bool) -> None:
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else "(none)"
+        method = request.method if resource is not None else "(any)"  # strangers may make methods up
+        self.requests.labels(method, route, str(status)).inc()
+        if not is_stream:
+            self.request_seconds.labels(route).observe(seconds)
+
+    def text(self) -> bytes:
+        """In Prometheus' format."""
+        return generate_latest(self.registry)
+
+
+def counting(metrics: Metrics) -> Middleware:
+    """The outermost middleware of the site."""
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        begun = time.perf_counter()
+        status, is_stream = 500, False
+        try:
+            response = await handler(request)
+            status, is_stream = response.status, response.content_type == "text/event-stream"
+        except web.HTTPException as answer:
+            status = answer.status
+            raise
+        finally:
+            metrics.answered(request, status, time.perf_counter() - begun, is_stream=is_stream)
+        return response
+
+    return count
+
+
+class Gauges:
+    """Fills in what has to be asked for. Good for some seconds, whoever asks; a part that is away is marked so."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        database: Database,
+        backlog: Backlog,
+        *,
+        clock: Callable[[], datetime],
+        phases: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self._metrics = metrics
+        self._database = database
+        self._backlog = backlog
+        self._clock = clock
+        self._phases = phases
+        self._one_at_a_time = asyncio.Lock()
+        self._asked = float("-inf")
+
+    async def text(self) -> bytes:
+        async with self._one_at_a_time:
+            now = asyncio.get_running_loop().time()
+            if now - self._asked > _KEPT:
+                await self._ask()
+                self._asked = now
+        return self._metrics.text()
+
+    async def _ask(self) -> None:
+        metrics = self._metrics
+        metrics.running.clear()
+        for phase, count in self._phases().items():
+            metrics.running.labels(phase).set(count)
+        pool = self._database.engine.pool
+        if isinstance(pool, QueuePool):
+            metrics.pool.labels("used").set(pool.checkedout())
+            metrics.pool.labels("idle").set(pool.checkedin())
+        metrics.part_up.labels("redis").set(await _asked(self._ask_queue))
+        metrics.part_up.labels("database").set(await _asked(self._ask_database))
+
+    async def _ask_queue(self) -> None:
+        oldest = await self._backlog.oldest()
+        age = 0.0 if oldest is None else max((self._clock() - oldest).total_seconds(), 0.0)
+        self._metrics.queue_age.set(age)
+        self._metrics.queue_depth.set(await self._backlog.depth())
+
+    async def _ask_database(self) -> None:
+        now, metrics = self._clock(), self._metrics
+        async with self._database.reading() as connection:
+            on, oldest = await _mirrors(connection)
+            due, since = await _due(connection, now)
+            waiting = select(func.count()).where(letters.c.state == LetterState.WAITING.value)
+            metrics.letters_waiting.set(await connection.scalar(waiting) or 0)
+        metrics.mirrors.set(on)
+        metrics.age.set(0 if oldest is None else (now - oldest).total_seconds())
+        metrics.due.set(due)
+        metrics.overdue.set(0 if since is None else (now - since).total_seconds())
+
+
+async def _asked(ask: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        async with asyncio.timeout(5):
+            await ask()
+    except (RedisError, SQLAlchemyError, OSError):
+        return False
+    return True
+
+
+_ON = (users.c.status == UserStatus.ACTIVE.value, sync_configs.c.paused_at.is_(None))
+_OWNERS = mirrors.join(users, users.c.id == _m.user_id).join(sync_configs, sync_configs.c.user_id == _m.user_id)
+
+
+async def _mirrors(connection: AsyncConnection) -> tuple[int, datetime | None]:
+    """How many mirrors are on, and when the one that ran longest ago did so."""
+    query = (
+        select(func.count(), func.min(sync_runs.c.finished_at))
+        .select_from(_OWNERS.outerjoin(sync_runs, sync_runs.c.id == _m.last_run_id))
+        .where(*_ON, sync_configs.c.started_at.is_not(None), _m.next_at.is_not(None))
+    )
+    count, oldest = (await connection.execute(query)).one()
+    return int(count), oldest
+
+
+async def _due(connection: AsyncConnection, now: datetime) -> tuple[int, datetime | None]:
+    due, since = 0, None
+    for column in (_m.wanted_at, _m.next_at):
+        query = select(func.count(), func.min(column)).select_from(_OWNERS).where(*_ON, column <= now)
+        count, first = (await connection.execute(query)).one()
+        due += int(count)
+        since = first if since is None or (first is not None and first < since) else since
+    return due, since
+
+
+@asynccontextmanager
+async def feeling_lag(metrics: Metrics) -> AsyncIterator[None]:
+    """Measures meanwhile how late the event loop is."""
+    task = asyncio.create_task(_feel(metrics), name="loop-lag")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _feel(metrics: Metrics) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + _LAG_PAUSE
+        await asyncio.sleep(_LAG_PAUSE)
+        metrics.lag_seconds.observe(max(loop.time() - due, 0.0))
+
+
+def open_page(gauges: Gauges) -> Handler:
+    """For a port of its own, which nobody else reaches."""
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=await gauges.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    return metrics
+
+
+def guarded_page(gauges: Gauges, token: str) -> Handler:
+    """For the site: to whoever shows the token. Others learn no more than that they are refused."""
+    page = open_page(gauges)
+
+    async def metrics(request: web.Request) -> web.StreamResponse:
+        shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not secrets.compare_digest(shown.encode(), token.encode()):
+            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
+        return await page(request)
+
+    return metrics
+
+
+__all__ = ["Gauges", "Metrics", "counting", "feeling_lag", "guarded_page", "open_page"]
