@@ -131,7 +131,7 @@ class Bench:
                 await sandbox.slow()
                 await sandbox.forget()
                 async with self._service(sandbox, settings, ahead=_AN_INTERVAL) as service:
-                    done = await service.ask(do="all", runs=owners, profile=self._profile("owners"))
+                    done = await service.ask(do="all", count=owners, profile=self._profile("owners"))
                 calls = (await sandbox.counters())["calls"]
         writes = {method: calls[method] for method in WRITES & calls.keys()}
         name = f"{owners} owners of {each} products, all due"
@@ -146,11 +146,11 @@ class Bench:
     async def _filled(self, sandbox: Clouds, settings: dict[str, Any]) -> list[int]:
         """All owners mirrored, and their shops read again, as fast as it goes."""
         await sandbox.fast()
-        beyond = {"vk_requests_per_second": 1_000, "max_runs": 24}
+        beyond = {"vk_requests_per_second": 1_000, "max_runs": 8}
         async with self._service(sandbox, settings, **beyond) as service:
             users: list[int] = (await service.ask(do="owners", owners=sandbox.owners))["users"]
             for turn in ("mirrored", "read again"):
-                done = await service.ask(do="all", runs=len(users), users=users)
+                done = await service.ask(do="all", count=len(users), wish=users)
                 print(
                     f"  {self.database}: {len(users)} {turn} in {done['seconds']:.0f} s {done['outcomes']}", flush=True
                 )

@@ -9,7 +9,7 @@ import aiohttp
 
 from tests.bench.children import child
 
-LATENCY = {"vk_request": 0.3, "vk_inner": 0.06, "upload": 0.5, "evotor": 0.3, "arrival_jitter": 0.03}
+LATENCY = {"vk_request": 0.3, "vk_inner": 0.06, "upload": 0.5, "evotor": 0.3, "arrival_jitter": 0.02}
 NO_LATENCY = dict.fromkeys(LATENCY, 0.0)
 ITEM_BYTES = 5_000
 

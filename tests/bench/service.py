@@ -25,7 +25,7 @@ from evosync.app import Core, open_core, settle, want, worker
 from evosync.cli.sync import run_once
 from evosync.db import accounts, choices, connections
 from evosync.domain.ids import CommunityId, RunId, UserId
-from evosync.domain.mirror import Progress, RunRecord, Scope, Tally
+from evosync.domain.mirror import Outcome, Progress, RunRecord, Scope, Tally
 from evosync.settings import load_settings
 
 OWN_RECORD = frozenset({"sync_runs", "mirrors"})
@@ -58,19 +58,24 @@ class Rows:
 
 
 class _Records:
-    """Watches until so many runs have ended."""
+    """Watches until so many users have been mirrored."""
 
-    def __init__(self, runs: int) -> None:
+    def __init__(self, users: int) -> None:
         self.ended_runs: list[RunRecord] = []
         self.over = asyncio.Event()
-        self._runs = runs
+        self._users = users
+        self._done: set[UserId] = set()
 
     def saw(self, user: UserId, run: RunId, progress: Progress, tally: Tally) -> None:
         pass
 
     def ended(self, record: RunRecord) -> None:
+        if self.over.is_set():
+            return
         self.ended_runs.append(record)
-        if len(self.ended_runs) >= self._runs:
+        if record.outcome is Outcome.OK:
+            self._done.add(record.user)
+        if len(self._done) >= self._users:
             self.over.set()
 
 
@@ -100,10 +105,10 @@ class Service:
         assert record is not None
         return {**measured, "outcomes": _outcomes([record]), "tally": _tally(record)}
 
-    async def all(self, runs: int, users: list[int] | None = None, profile: str = "") -> dict[str, Any]:
-        """Actors and jobs, until `runs` runs have ended; with `users` each of them is wished for first."""
-        records = _Records(runs)
-        for user in users or ():
+    async def all(self, count: int, wish: list[int] | None = None, profile: str = "") -> dict[str, Any]:
+        """Actors and jobs, until `count` users are mirrored; runs for those in `wish` are wished for first."""
+        records = _Records(count)
+        for user in wish or ():
             await want(self._core, UserId(user), scope=Scope.FULL, reason="bench")
         with self._core.watchers.joined(records), self._measured() as measured, _profiled(profile):
             async with worker(self._core):
