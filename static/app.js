@@ -98,13 +98,15 @@ document.addEventListener('change', (event) => {
 
 // A run in progress: {done, total, text, left}; when it ends the page is read anew.
 const live = $('[data-live]')
-function paint({ done, total, text, left, over }) {
+function paint({ done, total, text, left, steps, over }) {
   if (over) return location.reload()
   const bar = $('progress', live)
   if (total) Object.assign(bar, { max: total, value: done })
   else bar.removeAttribute('value')
   $('[data-done]', live).textContent = text
   $('[data-left]', live).textContent = left
+  const list = $('[data-steps]')
+  if (list && steps !== undefined) list.innerHTML = steps
 }
 if (live?.dataset.live) {
   const events = new EventSource(live.dataset.live)

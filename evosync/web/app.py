@@ -10,6 +10,7 @@ from jinja2 import BytecodeCache
 from evosync.accounts.links import Links
 from evosync.accounts.sessions import Sessions
 from evosync.accounts.throttle import Throttle
+from evosync.web import live
 from evosync.web.access import require_rules
 from evosync.web.admin import people, person, roles, trail, work
 from evosync.web.assets import Assets
@@ -17,7 +18,21 @@ from evosync.web.client import identify
 from evosync.web.errors import show_errors
 from evosync.web.headers import add_headers, compress
 from evosync.web.keys import ASSETS, CATALOGS, LINKS, SERVICES, SESSIONS, THROTTLE
-from evosync.web.pages import account, catalog, connections, home, login, profile, recovery, vk_catalog
+from evosync.web.pages import (
+    account,
+    catalog,
+    connections,
+    home,
+    login,
+    preview,
+    problems,
+    profile,
+    recovery,
+    runs,
+    sync,
+    sync_settings,
+    vk_catalog,
+)
 from evosync.web.render import setup_templates
 from evosync.web.services import Services
 from evosync.web.session import cookie_name, make_storage
@@ -25,7 +40,8 @@ from evosync.web.viewer import load_viewer, resolve
 from evosync.words.language import load_catalogs
 
 PAGES: Final = (
-    *(home, login, account, recovery, profile, connections, catalog, vk_catalog),
+    home, login, account, recovery, profile, connections, catalog, vk_catalog,
+    *(sync, preview, runs, problems, sync_settings),
     *(people, person, roles, work, trail),
 )
 """Every page module of the site."""
@@ -70,6 +86,8 @@ def make_site(
     app[SESSIONS] = Sessions(services.redis, cookie=cookie_name(https=services.site.is_https))
     app[LINKS] = make_links(services)
     app[THROTTLE] = Throttle(services.redis)
+    for part in (live, preview, sync_settings):
+        part.setup(app)
     setup_templates(app, template_cache)
     app.router.add_get("/static/{name}", app[ASSETS].serve, name="static")
     app.router.add_get("/favicon.ico", app[ASSETS].serve_icon)

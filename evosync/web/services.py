@@ -12,9 +12,12 @@ from redis.asyncio import Redis
 from evosync.db.engine import Database
 from evosync.domain.errors import CloudError
 from evosync.domain.ids import CommunityId, UserId
+from evosync.domain.policy import Policy
 from evosync.security.passwords import Passwords
 from evosync.security.seal import Sealer
+from evosync.sync.one_run import Draft
 from evosync.sync.workers import WorkerSeen
+from evosync.vk.wire import Category
 
 Clock = Callable[[], datetime]
 """Aware UTC."""
@@ -45,6 +48,10 @@ class Site:
     """Whether an SMS can be sent, so that an account may live with a phone alone."""
     min_interval_seconds: int = 60
     refresh_interval_seconds: int = 3600
+    policy: Policy = field(default_factory=Policy)
+    """What the operator set for owners who set nothing."""
+    adds_per_day: int | None = None
+    """How many listings a day may bring to one community; None: as many as VK takes."""
 
     @property
     def is_https(self) -> bool:
@@ -112,6 +119,30 @@ class ShopTester(Protocol):
         """`community` may be a short name, whose number VK is asked for."""
 
 
+class Preview(Protocol):
+    """Plans an owner's next run and writes nothing to VK; reads both clouds, so it takes seconds."""
+
+    async def __call__(self, user: UserId, /) -> Draft | None:
+        """None where it could not get so far; the record of the run says why, if there was one."""
+
+
+class Categories(Protocol):
+    """The leaves of VK's category tree, asked for with an owner's key."""
+
+    async def __call__(self, user: UserId, /) -> Sequence[Category]:
+        """Empty where VK is not connected. Raises a `CloudError`."""
+
+
+async def no_preview(_user: UserId, /) -> Draft | None:
+    """For a site that stands alone."""
+    return None
+
+
+async def no_categories(_user: UserId, /) -> Sequence[Category]:
+    """For a site that stands alone."""
+    return ()
+
+
 class Workshop(Protocol):
     """Who does the work, for the admin's queue page. Both raise `RedisError` or `OSError` without Redis."""
 
@@ -135,5 +166,7 @@ class Services:
     sealer: Sealer
     test_till: TillTester
     test_shop: ShopTester
+    preview: Preview = no_preview
+    categories: Categories = no_categories
     workshop: Workshop | None = None
     """None for a site that stands alone: the queue page then says nothing of workers."""
