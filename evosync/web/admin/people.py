@@ -7,6 +7,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 from wtforms import SelectField, StringField
 
+from evosync.accounts.addresses import shown_phone
 from evosync.accounts.administration import Desk, Refused, Unknown
 from evosync.db import admin
 from evosync.db.admin import PAGE, PersonRow, Role, State, Wanted
@@ -100,7 +101,7 @@ def _line(request: web.Request, person: PersonRow) -> dict[str, Any]:
     return {
         "id": person.id,
         "called": person.called,
-        "reached": (person.email or person.phone or "") if person.name else "",
+        "reached": (person.email or shown_phone(person.phone or "")) if person.name else "",
         "pill": person_pill(person, words, form),
         "till": stores or ("—" if person.glance.evotor is None else words.gettext("connected")),
         "shop": words.gettext("refuses the key") if person.glance.vk == "broken" else person.community or "—",

@@ -130,7 +130,7 @@ def person_pill(person: PersonRow, words: Words, form: Format) -> Pill:
     if person.status is UserStatus.PENDING:
         return Pill(Tone.OFF, words.gettext("Not confirmed"))
     if person.status is UserStatus.SUSPENDED:
-        return Pill(Tone.OFF, words.gettext("Suspended"))
+        return Pill(Tone.OFF, words.gettext("Account suspended"))
     pill = state_pill(person.glance, words, form)
     return Pill(pill.tone, words.gettext("Needs its owner")) if pill.tone is Tone.YOU else pill
 
