@@ -32,8 +32,12 @@ async def sync(core: Core, options: argparse.Namespace) -> int:
     await _refuse(core, user, options)
     if not options.dry_run:
         await core.database.write(lambda connection: choices.start_mirror(connection, user, at=core.clock()))
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopping.set)
     with core.watchers.joined(Bar()):
-        run = await run_planned(core, user, reason="command", dry=options.dry_run)
+        run = await run_planned(core, user, reason="command", dry=options.dry_run, stopping=stopping)
     if run is None:
         raise UserError("the run could not start: the account was suspended or paused just now")
     record, plan = run
@@ -47,7 +51,7 @@ async def sync(core: Core, options: argparse.Namespace) -> int:
 
 
 async def _refuse(core: Core, user: UserId, options: argparse.Namespace) -> None:
-    """Say what is missing before anything is begun. Raises `RedisError` too: without Redis there is no lease to wait for."""
+    """Say what is missing before anything is begun; `RedisError` too, for without Redis there is no lease to wait for."""
     await core.redis.ping()
     mirror = await core.ledger.mirror(user)
     if mirror is None:
@@ -72,28 +76,22 @@ def exit_code(record: RunRecord, *, dry: bool = False) -> int:
 
 async def run_once(core: Core, user: UserId, *, reason: str, dry: bool = False) -> RunRecord | None:
     """One full run under the user's lease."""
-    run = await run_planned(core, user, reason=reason, dry=dry)
+    run = await run_planned(core, user, reason=reason, dry=dry, stopping=asyncio.Event())
     return None if run is None else run[0]
 
 
-async def run_planned(core: Core, user: UserId, *, reason: str, dry: bool) -> tuple[RunRecord, Plan | None] | None:
+async def run_planned(
+    core: Core, user: UserId, *, reason: str, dry: bool, stopping: asyncio.Event
+) -> tuple[RunRecord, Plan | None] | None:
     """The run's record, with its plan where it got that far; None if the user's mirror is not to be run."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stopping.set)
-    try:
-        async with _lease(core, user, stopping) as held:
-            mirror = await core.ledger.mirror(user)
-            if held is None or mirror is None or mirror.evotor is None:
-                return None
-            message = Message(Scope.FULL, frozenset({reason}))
-            one = OneRun(core.engine, mirror, message, stopping, Mailbox(), held, dry=dry)
-            record = await one.go()
-            return record, None if one.draft is None else one.draft.plan
-    finally:
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(name)
+    async with _lease(core, user, stopping) as held:
+        mirror = await core.ledger.mirror(user)
+        if held is None or mirror is None or mirror.evotor is None:
+            return None
+        message = Message(Scope.FULL, frozenset({reason}))
+        one = OneRun(core.engine, mirror, message, stopping, Mailbox(), held, dry=dry)
+        record = await one.go()
+        return record, None if one.draft is None else one.draft.plan
 
 
 @asynccontextmanager
