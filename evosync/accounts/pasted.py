@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from evosync.domain.ids import CommunityId
 
-_NUMBER: Final = re.compile(r"(?:-|club|public|event)?(\d{1,12})", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"(?:-|club|public|event)?([0-9]{1,12})", re.IGNORECASE)
 _SHORT: Final = re.compile(r"(?=.*[a-z])[a-z0-9_.]{2,50}", re.IGNORECASE)
 _HOST: Final = re.compile(r"(?:https?://)?(?:www\.|m\.)?(?:vk\.(?:com|ru)|vkontakte\.ru)/", re.IGNORECASE)
 _LONGEST_LIFE: Final = timedelta(days=36_500)
@@ -79,17 +79,14 @@ def read_community(text: str) -> CommunityId | str:
     """
     text = text.strip()
     on_vk = _HOST.match(text)
-    name = text[on_vk.end() :] if on_vk else text.removeprefix("@")
+    name = text.removeprefix("@")
     if on_vk:
-        name = urlsplit(f"//x/{name}").path.strip("/")
-        # A link to the shop itself: vk.com/market-123
-        name = re.sub(r"^(?:market|uslugi)(?=-\d)", "", name)
+        name = re.split("[?#]", text[on_vk.end() :])[0].strip("/")
+        name = re.sub(r"^market(?=-\d)", "", name)  # a link to the shop itself
     number = _NUMBER.fullmatch(name)
     if number is not None and int(number[1]):
         return CommunityId(int(number[1]))
-    if number is None and _SHORT.fullmatch(name) and "//" not in text:
-        return name.lower()
-    if number is None and on_vk and _SHORT.fullmatch(name):
+    if number is None and _SHORT.fullmatch(name):
         return name.lower()
     raise NotACommunity
 

@@ -5,9 +5,11 @@ import getpass
 import re
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy.exc import NoResultFound
 
+from evosync.accounts.pasted import NotACommunity, NotAKey, read_community, read_key
 from evosync.app import Core
 from evosync.cli.errors import UserError
 from evosync.cli.terminal import said
@@ -17,10 +19,9 @@ from evosync.domain.errors import CloudError
 from evosync.domain.ids import CommunityId, GroupId, StoreId, UserId
 from evosync.domain.mirror import Scope
 from evosync.security.passwords import Passwords
-from evosync.vk.connect import Checked, Step, check_connection
+from evosync.vk.connect import Checked, Step, check_connection, community_named
 
 _SHORTEST_PASSWORD = 8
-_GROUP = re.compile(r"(?:https?://)?(?:m\.)?(?:vk\.(?:com|ru)/)?(?:club|public|event|-)?(\d{1,12})/?")
 _STEPS = {
     Step.TOKEN: "the token works",
     Step.RIGHTS: "it has the rights market, photos, groups",
@@ -70,16 +71,23 @@ async def connect(core: Core, options: argparse.Namespace) -> int:
         raise UserError("--group-id is for vk alone")
     if options.side == "vk" and options.group_id is None:
         raise UserError("name the community: evosync connect EMAIL vk --group-id N")
-    community = group_number(options.group_id) if options.group_id is not None else None
-    secret = bare_token(_secret("Token: ", from_stdin=not sys.stdin.isatty()))
-    token = Token(secret, core.sealer.fingerprint(secret))
     try:
-        if community is None:
+        typed = read_community(options.group_id) if options.group_id is not None else None
+    except NotACommunity:
+        raise UserError(f"{options.group_id} is no community: use its number, as in vk.com/club123") from None
+    try:
+        key = read_key(_secret("Token: ", from_stdin=not sys.stdin.isatty()))
+    except NotAKey:
+        raise UserError("no token was given: paste it, or hand it over on standard input") from None
+    token = Token(key.secret, core.sealer.fingerprint(key.secret))
+    try:
+        if typed is None:
             await _connect_evotor(core, user, token)
         else:
-            await _connect_vk(core, user, token, community)
+            community = await _numbered(core, token, typed)
+            await _connect_vk(core, user, token, community, expires_at=key.expires_at(core.clock()))
     except connections.Claimed:
-        whose = "this till account" if community is None else "this community"
+        whose = "this till account" if typed is None else "this community"
         raise UserError(f"{whose} belongs to another owner here: disconnect it there first") from None
     await core.ledger.want(user, scope=Scope.FULL, reason="connected", at=core.clock())
     return 0
@@ -98,7 +106,22 @@ async def _connect_evotor(core: Core, user: UserId, token: Token) -> None:
     print("Connected. Stores: " + (", ".join(store.name for store in account.stores) or "none yet"))
 
 
-async def _connect_vk(core: Core, user: UserId, token: Token, community: CommunityId) -> None:
+async def _numbered(core: Core, token: Token, community: CommunityId | str) -> CommunityId:
+    """The number behind a short name."""
+    if not isinstance(community, str):
+        return community
+    try:
+        found = await community_named(core.clients.vk, token, community)
+    except CloudError as error:
+        raise UserError(f"VK does not tell what vk.com/{community} is ({error.code}). {said(error.code)}") from None
+    if found is None:
+        raise UserError(f"VK knows no community vk.com/{community}")
+    return found
+
+
+async def _connect_vk(
+    core: Core, user: UserId, token: Token, community: CommunityId, *, expires_at: datetime | None
+) -> None:
     checked = await check_connection(core.clients.vk, token, community)
     for step in checked:
         print(f"  {'ok ' if step.ok else 'NO '} {_STEPS[step.step]}{_found(step)}")
@@ -113,7 +136,7 @@ async def _connect_vk(core: Core, user: UserId, token: Token, community: Communi
             community=community,
             name=values[Step.COMMUNITY].get("name", ""),
             vk_user_id=_number(values[Step.TOKEN].get("person", "")),
-            expires_at=None,
+            expires_at=expires_at,
             sealer=core.sealer,
             at=core.clock(),
         )
@@ -167,23 +190,6 @@ async def _listed(core: Core, user: UserId) -> str:
     return "\n".join(lines)
 
 
-def group_number(text: str) -> CommunityId:
-    """A community as people write it: a number, with a minus, club123, public123 or the page's address."""
-    match = _GROUP.fullmatch(text.strip())
-    if match is None or not int(match.group(1)):
-        raise UserError(f"{text} is no community: use its number, as in vk.com/club123")
-    return CommunityId(int(match.group(1)))
-
-
-def bare_token(text: str) -> str:
-    """A token, pasted bare or within the address that VK redirected to."""
-    match = re.search(r"access_token=([^&\s]+)", text)
-    token = match.group(1) if match else text.strip()
-    if not token or any(char.isspace() for char in token):
-        raise UserError("no token was given: paste it, or hand it over on standard input")
-    return token
-
-
 def _number(text: str) -> int | None:
     return int(text) if text.isdecimal() else None
 
@@ -194,4 +200,4 @@ def _secret(prompt: str, *, from_stdin: bool) -> str:
     return getpass.getpass(prompt).strip()
 
 
-__all__: Sequence[str] = ["bare_token", "choose", "connect", "create", "find", "group_number", "read_till"]
+__all__: Sequence[str] = ["choose", "connect", "create", "find", "read_till"]

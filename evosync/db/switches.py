@@ -29,6 +29,10 @@ async def flip(
     """Switch a store or one of its groups; False if it stood so already. Raises `choices.Unknown`."""
     now = await choices.load_choice(connection, user)
     known = now.stores.get(store) if group is None else now.groups.get((store, group))
+    if group is not None and not any(decided == store for decided, _ in now.groups):
+        # The first choice in a store is one about all that stand there: what is left alone is no new group later.
+        states = {other: now.shows_group(store, other) for other in await _groups(connection, user, store)}
+        await upsert(connection, sync_filters, _rows(user, store, states))
     await choices.set_choice(connection, user, on=on, store=store, group=group)
     if known is on:
         return False

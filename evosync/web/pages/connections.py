@@ -1,6 +1,6 @@
 """Both connections: tested before they are kept, shown by their health and four last characters, erased at a word."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -286,21 +286,31 @@ def shop_tested(request: web.Request, found: ShopFound, *, is_trial: bool) -> Te
     if "scope" in values:
         scopes = [RIGHTS[scope].said(language) if scope in RIGHTS else scope for scope in values["scope"].split(",")]
         values["scope"] = ", ".join(scopes)
-    lines: list[tuple[Tone, str]] = []
-    failed = False
-    for check in Check:
-        if check in found.passed:
-            lines.append((Tone.OK, STEPS[check.value].said(language, **values)))
-        elif not failed and found.error is not None:
-            failed = True
-            lines.append((Tone.YOU, FAILED_STEPS[check.value].said(language)))
-        elif failed:
-            lines.append((Tone.OFF, AFTER[check.value].said(language)))
+    values |= _counted(request, values)
+    lines = [(Tone.OK, STEPS[check.value].said(language, **values)) for check in Check if check in found.passed]
+    missed = [check for check in Check if check not in found.passed]
+    if found.error is not None and missed:
+        lines.append((Tone.YOU, FAILED_STEPS[missed[0].value].said(language)))
+        if missed[1:]:
+            lines.append((Tone.OFF, AFTER.said(language)))
     if found.error is None:
         return Tested(Side.VK, tuple(lines))
     code = found.error.code
     card = trial_card(code) if is_trial else stored_card(code)
     return Tested(Side.VK, tuple(lines), card, values | _times(request), code)
+
+
+def _counted(request: web.Request, values: Mapping[str, str]) -> dict[str, str]:
+    """Listings and collections as people count them."""
+    words, form = request[WORDS], request[FORMAT]
+    said: dict[str, str] = {}
+    if (items := values.get("items", "")).isdecimal():
+        count = form.number(int(items))
+        said["items"] = words.ngettext("%(count)s listing", "%(count)s listings", int(items), count=count)
+    if (albums := values.get("albums", "")).isdecimal():
+        count = form.number(int(albums))
+        said["albums"] = words.ngettext("%(count)s collection", "%(count)s collections", int(albums), count=count)
+    return said
 
 
 def _times(request: web.Request) -> dict[str, str]:
