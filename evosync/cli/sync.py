@@ -51,7 +51,7 @@ async def sync(core: Core, options: argparse.Namespace) -> int:
 
 
 async def _refuse(core: Core, user: UserId, options: argparse.Namespace) -> None:
-    """Say what is missing before anything is begun; `RedisError` too, for without Redis there is no lease to wait for."""
+    """Say what is missing before anything is begun. `RedisError` too: without Redis there is no lease to be had."""
     await core.redis.ping()
     mirror = await core.ledger.mirror(user)
     if mirror is None:
