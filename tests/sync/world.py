@@ -158,7 +158,7 @@ class World:
                 connection, email=email, role="user", status=accounts.UserStatus.ACTIVE, at=self.clock()
             )
         )
-        owner = Owner(self, user, list(account.stores.values()), community, account.token, vk_token)
+        owner = Owner(self, user, list(account.stores.values()), community, account.token, account.user_id, vk_token)
         owner.stock(products)
         if evotor:
             await owner.connect_evotor()
@@ -201,6 +201,7 @@ class Owner:
     stores: list[Store]
     community: Community
     cloud_token: str
+    till_user: str
     vk_token: str
     held: Held = field(default_factory=Held)
     made: int = 0
@@ -242,7 +243,12 @@ class Owner:
         world = self.world
         await world.database.write(
             lambda connection: connections.save_evotor(
-                connection, self.user, token or self.cloud_token, till_user=None, sealer=world.sealer, at=world.clock()
+                connection,
+                self.user,
+                token or self.cloud_token,
+                till_user=self.till_user,
+                sealer=world.sealer,
+                at=world.clock(),
             )
         )
 
