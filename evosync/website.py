@@ -17,9 +17,11 @@ from evosync.notify.sms import ConsoleSms, Sms, SmsRu
 from evosync.security.passwords import Passwords
 from evosync.settings import Settings
 from evosync.sync.supervisor import Supervisor
+from evosync.web import apidocs
 from evosync.web.app import make_links, make_site
 from evosync.web.connecting import ShopCheck, TillCheck
 from evosync.web.services import Services, Site
+from evosync.web.webhooks.routes import Webhooks
 from evosync.words.language import load_catalogs
 
 
@@ -42,7 +44,10 @@ async def open_services(core: Core) -> AsyncIterator[Services]:
 
 def build_site(core: Core, services: Services, supervisor: Supervisor | None = None) -> web.Application:
     """The pages, with the routes for monitors. `supervisor`: of this process, where it has a worker."""
-    site = make_site(services, routes=_monitored(core, supervisor))
+    webhooks = Webhooks(services, _webhook_secrets(core.settings))
+    routes = [*_monitored(core, supervisor), *webhooks.routes, *apidocs.routes]
+    site = make_site(services, routes=routes)
+    site.cleanup_ctx.append(webhooks.while_running)
     # Outermost, so that what another middleware answers is counted too.
     site.middlewares.insert(0, counting(core.metrics))
     return site
@@ -106,6 +111,14 @@ def _gauges(core: Core, supervisor: Supervisor | None) -> Gauges:
         return Counter(state.phase.value for state in states)
 
     return Gauges(core.metrics, core.database, core.queue, clock=core.clock, phases=phases)
+
+
+def _webhook_secrets(settings: Settings) -> list[str]:
+    """The current one first; a previous one alone lets nobody in."""
+    current = settings.evotor_webhook_secret
+    if current is None:
+        return []
+    return [secret.get_secret_value() for secret in (current, *settings.evotor_webhook_secret_previous)]
 
 
 def _site(settings: Settings) -> Site:

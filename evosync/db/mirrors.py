@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, FromClause, RowMapping, select, update
+from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, ColumnElement, FromClause, RowMapping, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db import choices, connections
@@ -199,10 +199,20 @@ async def still_wanted(connection: AsyncConnection, user: UserId) -> bool:
     return run is None or started_with == _with(now)
 
 
+def _not_parked() -> ColumnElement[bool]:
+    """A till whose app was removed is not asked until it is installed again."""
+    return or_(_e.health.is_(None), _e.health != Health.PARKED.value)
+
+
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[UserId]:
     """Wished for, then left by a worker that died, then by the clock; the longest overdue first."""
-    allowed = (_u.status == ACTIVE, _s.paused_at.is_(None))
-    base = select(_m.user_id).join(users, _u.id == _m.user_id).join(sync_configs, _s.user_id == _m.user_id)
+    allowed = (_u.status == ACTIVE, _s.paused_at.is_(None), _not_parked())
+    base = (
+        select(_m.user_id)
+        .join(users, _u.id == _m.user_id)
+        .join(sync_configs, _s.user_id == _m.user_id)
+        .outerjoin(evotor_connections, _e.user_id == _m.user_id)
+    )
     kinds = (
         base.where(_m.wanted_at <= now, *allowed).order_by(_m.wanted_at),
         base.join(sync_runs, sync_runs.c.id == _m.run_id)
@@ -225,7 +235,8 @@ async def is_due(connection: AsyncConnection, user: UserId, now: datetime) -> bo
         .join(users, _u.id == _m.user_id)
         .join(sync_configs, _s.user_id == _m.user_id)
         .outerjoin(sync_runs, sync_runs.c.id == _m.run_id)
-        .where(_m.user_id == user, _u.status == ACTIVE, _s.paused_at.is_(None))
+        .outerjoin(evotor_connections, _e.user_id == _m.user_id)
+        .where(_m.user_id == user, _u.status == ACTIVE, _s.paused_at.is_(None), _not_parked())
     )
     row = (await connection.execute(query)).one_or_none()
     if row is None:

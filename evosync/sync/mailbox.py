@@ -1,7 +1,7 @@
 """What waits to be done for one user: at most one message, into which later ones merge."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from evosync.domain.ids import ProductId, StoreId
@@ -12,6 +12,9 @@ ROUTINE = "schedule"
 
 HINT = "hint:"
 """Begins the reason of a hint; what follows is the store that it is about."""
+
+_TAB = "\t"
+"""Stands between the store of a hint and the one product that it names; no id holds one."""
 
 _WIDTH = {scope: width for width, scope in enumerate(Scope)}
 
@@ -32,9 +35,20 @@ class Message:
     def about(cls, scope: Scope, reasons: Iterable[str]) -> "Message":
         """The message for a wish as the database keeps it; stores are named by reasons that begin with `HINT`."""
         reasons = frozenset(reasons)
-        hinted = frozenset(StoreId(reason.removeprefix(HINT)) for reason in reasons if reason.startswith(HINT))
+        hinted = frozenset(store for store, _ in _hints(reasons))
         everywhere = any(not reason.startswith(HINT) for reason in reasons)
         return cls(scope, reasons, frozenset() if everywhere else hinted)
+
+    @property
+    def whole_stores(self) -> frozenset[StoreId]:
+        """Stores of which a hint asks for all that changed, not for single products."""
+        named = {store for store, product in _hints(self.reasons) if product is not None}
+        return self.stores - (named - {store for store, product in _hints(self.reasons) if product is None})
+
+    @property
+    def named(self) -> frozenset[tuple[StoreId, ProductId]]:
+        """Products to be read by themselves: a sale need not count as a change (Evotor FACTS 1.2)."""
+        return frozenset((store, product) for store, product in _hints(self.reasons) if product is not None)
 
     @property
     def routine(self) -> bool:
@@ -51,6 +65,18 @@ class Message:
             stores=self.stores | other.stores if self.stores and other.stores else frozenset(),
             products=self.products | other.products if hinted else frozenset(),
         )
+
+
+def product_reason(store: StoreId, product: ProductId) -> str:
+    """The reason of a hint that is about one product."""
+    return f"{HINT}{store}{_TAB}{product}"
+
+
+def _hints(reasons: Iterable[str]) -> Iterator[tuple[StoreId, ProductId | None]]:
+    for reason in reasons:
+        if reason.startswith(HINT):
+            store, _, product = reason.removeprefix(HINT).partition(_TAB)
+            yield StoreId(store), ProductId(product) if product else None
 
 
 class Mailbox:

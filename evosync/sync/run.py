@@ -2,6 +2,7 @@
 
 import asyncio
 
+from evosync.domain.connection import Health
 from evosync.domain.ids import UserId
 from evosync.domain.mirror import RunRecord
 from evosync.sync.engine import Engine
@@ -28,5 +29,7 @@ class MirrorRun:
         """One run under a lease that is held already; None if there is nothing to run for this user."""
         mirror = await self._engine.ledger.mirror(user)
         if mirror is None or mirror.evotor is None or mirror.paused_at is not None:
+            return None
+        if mirror.evotor.health is Health.PARKED:
             return None
         return await OneRun(self._engine, mirror, message, stopping, mailbox, held).go()

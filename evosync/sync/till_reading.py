@@ -90,13 +90,19 @@ class TillReader:
         changed = frozenset(product.id for product in total.products) | {gone for _, gone in total.products_gone}
         return Reading(till, fresh, changed, known)
 
-    async def delta(self, readings: Mapping[StoreId, StoreReading], stores: Iterable[StoreId]) -> Reading:
-        """What changed in `stores` since their last reading; never says that anything is gone."""
+    async def delta(
+        self,
+        readings: Mapping[StoreId, StoreReading],
+        stores: Iterable[StoreId],
+        named: Iterable[tuple[StoreId, ProductId]] = (),
+    ) -> Reading:
+        """What changed in `stores` since their last reading, and the products `named`; never that anything is gone."""
         now = self._clock()
         fresh = dict(readings)
         due = [store for store in stores if fresh.get(store, StoreReading()).full_at is not None]
         answers = await together(self._since(store, fresh[store]) for store in due)
         self._raise_if_none(answers)
+        singles = await together(self._one(store, product) for store, product in sorted(named) if store in fresh)
         touched: dict[tuple[StoreId, ProductId], Product] = {}
         for store, answer in zip(due, answers, strict=True):
             if isinstance(answer, CloudError):
@@ -104,6 +110,7 @@ class TillReader:
             else:
                 fresh[store] = replace(fresh[store], delta_at=now)
                 touched |= {(store, product.id): product for product in answer}
+        touched |= {(single.store, single.id): single for single in singles if single is not None}
         groups = await self._ledger.groups(self._user)
         stores_known = await self._ledger.stores(self._user)
         stored = await self._ledger.products(self._user, ids={product for _, product in touched}) if touched else ()
@@ -149,6 +156,13 @@ class TillReader:
             return await self._till.products_since(store, last - self._patience.overlap)
         except (Unpaid, NotFound, Throttled, Unavailable) as error:
             return error
+
+    async def _one(self, store: StoreId, product: ProductId) -> Product | None:
+        """None also where it cannot be had now: the next reading sees to it."""
+        try:
+            return await self._till.product(store, product)
+        except (Unpaid, NotFound, Throttled, Unavailable):
+            return None
 
     def _raise_if_none(self, answers: Iterable[object]) -> None:
         answers = list(answers)

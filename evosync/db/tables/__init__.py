@@ -2,6 +2,7 @@
 
 from evosync.db.tables.choices import sync_configs, sync_filters
 from evosync.db.tables.connections import evotor_connections, vk_connections
+from evosync.db.tables.deliveries import deliveries, pending_tokens
 from evosync.db.tables.links import album_links, item_links
 from evosync.db.tables.mirrors import mirrors
 from evosync.db.tables.runs import run_items, sync_runs
@@ -17,12 +18,14 @@ __all__ = [
     "cached_groups",
     "cached_products",
     "cached_stores",
+    "deliveries",
     "evotor_connections",
     "item_links",
     "letters",
     "links",
     "metadata",
     "mirrors",
+    "pending_tokens",
     "permissions",
     "role_permissions",
     "roles",

@@ -1,0 +1,1 @@
+"""Calls of the Evotor cloud (Evotor FACTS 4)."""
