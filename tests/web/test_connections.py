@@ -1,12 +1,11 @@
 """Both connections: tested, kept, shown without their keys, erased."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 
 from evosync.db import choices, connections, credentials, tills
 from evosync.db.credentials import Connected
@@ -56,7 +55,7 @@ async def seen(world: World, user: UserId) -> Connected:
     return await world.database.read(lambda connection: credentials.connected(connection, user))
 
 
-async def row(world: World, user: UserId) -> Mapping[str, Any]:
+async def row(world: World, user: UserId) -> RowMapping:
     async with world.database.reading() as connection:
         return (await connection.execute(select(mirrors).where(mirrors.c.user_id == user))).mappings().one()
 
@@ -362,9 +361,8 @@ async def test_disconnecting_erases_the_keys_at_once_and_a_repeat_changes_nothin
     assert found.till is None
     assert found.vk is None
     for side in Side:
-        kept = await world.database.read(
-            lambda connection, side=side: credentials.stored(connection, user, side, services.sealer)
-        )
+        async with world.database.reading() as connection:
+            kept = await credentials.stored(connection, user, side, services.sealer)
         assert kept is None
 
 
