@@ -21,7 +21,7 @@ from evosync.domain.ids import UserId
 
 
 class UserStatus(StrEnum):
-    """`PENDING`: neither the address nor an invitation is confirmed."""
+    """`PENDING`: neither the address nor an invitation is confirmed. `SUSPENDED`: an admin stopped the account."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -85,29 +85,35 @@ async def create_user(
     phone: str | None = None,
     language: str = "ru",
     time_zone: str = "Europe/Moscow",
+    consent_at: datetime | None = None,
     at: datetime,
 ) -> UserId:
-    """Makes the account with its role, settings and mirror. Raises `Taken`, or `NoResultFound` for an unknown role."""
+    """Makes the account with its role, settings and mirror. Raises `NoResultFound` for an unknown role.
+
+    Raises `Taken`, after which the transaction can go on.
+    """
     role_id = (await connection.execute(select(roles.c.id).where(roles.c.name == role))).scalar_one()
     try:
-        made = await connection.execute(
-            insert(users)
-            .returning(_u.id)
-            .values(
-                email=None if email is None else fold_email(email),
-                phone=phone,
-                name=name,
-                password_hash=password_hash,
-                status=status.value,
-                language=language,
-                time_zone=time_zone,
-                notices={},
-                created_at=at,
+        async with connection.begin_nested():
+            made = await connection.execute(
+                insert(users)
+                .returning(_u.id)
+                .values(
+                    email=None if email is None else fold_email(email),
+                    phone=phone,
+                    name=name,
+                    password_hash=password_hash,
+                    status=status.value,
+                    language=language,
+                    time_zone=time_zone,
+                    notices={},
+                    consent_at=consent_at,
+                    created_at=at,
+                )
             )
-        )
+            user = UserId(made.scalar_one())
     except IntegrityError as error:
         raise Taken("another account has this email") from error
-    user = UserId(made.scalar_one())
     await connection.execute(insert(user_roles).values(user_id=user, role_id=role_id))
     await give_mirror(connection, user)
     return user

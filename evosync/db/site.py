@@ -10,7 +10,9 @@ from sqlalchemy import Column, RowMapping, Table, bindparam, delete, distinct, f
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db.accounts import give_mirror
+from evosync.db.accounts import Taken as Taken  # noqa: PLC0414 - the pages know it from here
+from evosync.db.accounts import UserStatus as UserStatus  # noqa: PLC0414 - as above
+from evosync.db.accounts import create_user
 from evosync.db.tables.choices import sync_configs, sync_filters
 from evosync.db.tables.connections import evotor_connections, vk_connections
 from evosync.db.tables.mirrors import mirrors
@@ -20,15 +22,6 @@ from evosync.db.tables.till import cached_products, cached_stores
 from evosync.db.tables.users import permissions, role_permissions, roles, user_roles, users
 from evosync.domain.ids import UserId
 from evosync.domain.status import NEEDS_OWNER
-
-
-class UserStatus(StrEnum):
-    """`PENDING`: has not shown yet that the address is his. `SUSPENDED`: an admin stopped the account."""
-
-    PENDING = "pending"
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-
 
 NOTICES: Final = ("broken", "expiring", "failing")
 """Letters that an owner can switch off; what is not named in his row is on."""
@@ -135,10 +128,6 @@ async def viewer(connection: AsyncConnection, user: UserId) -> Viewer | None:
     )
 
 
-class Taken(Exception):
-    """Another account has this address."""
-
-
 async def add_person(
     connection: AsyncConnection,
     *,
@@ -154,31 +143,19 @@ async def add_person(
     role: str = "user",
 ) -> UserId:
     """Raises `Taken`."""
-    try:
-        async with connection.begin_nested():
-            made = await connection.execute(
-                insert(users).values(
-                    email=email,
-                    phone=phone,
-                    name=name,
-                    password_hash=password_hash,
-                    status=status.value,
-                    language=language,
-                    time_zone=time_zone,
-                    notices={},
-                    email_confirmed_at=None,
-                    consent_at=consent_at,
-                    created_at=at,
-                )
-            )
-    except IntegrityError as error:
-        raise Taken from error
-    user = UserId(_new_id(made))
-    held = await connection.scalar(select(roles.c.id).where(roles.c.name == role))
-    if held is not None:
-        await connection.execute(insert(user_roles).values(user_id=user, role_id=held))
-    await give_mirror(connection, user)
-    return user
+    return await create_user(
+        connection,
+        email=email,
+        role=role,
+        password_hash=password_hash,
+        status=status,
+        name=name,
+        phone=phone,
+        language=language,
+        time_zone=time_zone,
+        consent_at=consent_at,
+        at=at,
+    )
 
 
 async def change_person(connection: AsyncConnection, user: UserId, **values: Any) -> None:
@@ -205,7 +182,8 @@ async def remove_person(connection: AsyncConnection, user: UserId) -> None:
 
 
 async def count_of_role(connection: AsyncConnection, role: str, *, besides: UserId) -> int:
-    """How many active people have the role, not counting one."""
+    """How many active people have the role, not counting one; until the transaction ends nobody else counts them."""
+    await connection.execute(select(roles.c.id).where(roles.c.name == role).with_for_update())
     found = await connection.scalar(
         select(func.count())
         .select_from(
