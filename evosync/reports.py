@@ -30,7 +30,6 @@ def start_reports(settings: Settings) -> bool:
             dsn=settings.sentry_dsn.get_secret_value(),
             release=__version__,
             before_send=before_send,
-            send_default_pii=False,
             include_local_variables=False,
             max_request_body_size="never",
             max_breadcrumbs=0,

@@ -1,0 +1,208 @@
+"""What monitors are told: the metrics, who may read them, and which part is ill."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+from arq.connections import ArqRedis
+from redis.exceptions import ConnectionError as RedisAway
+
+from evosync.app import Parts, open_core
+from evosync.cli.serve import running
+from evosync.db import migrate
+from evosync.db.engine import Database, make_engine
+from evosync.domain.ids import RunId, UserId
+from evosync.domain.mirror import Outcome, Progress, RunRecord, Scope, Step, Tally
+from evosync.health import STUCK, Doctor, Going, Nurse, Pulse, Signs
+from evosync.logs import Redactor, bound
+from evosync.metrics import Metrics
+from evosync.queue import HEALTH_KEY, Queue, close_redis, open_redis
+from evosync.reports import cleaned, start_reports
+from evosync.settings import Settings, SettingsError, load_settings
+
+TOKEN = "a token of the tests, long enough"
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+ANNA, BORIS = UserId(1), UserId(2)
+
+
+def settings(home: Path, **values: str) -> Settings:
+    return load_settings({"EVOSYNC_DATA_DIR": str(home), "EVOSYNC_PORT": "0", **values})
+
+
+async def get(address: str, path: str, token: str = "") -> tuple[int, str]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with aiohttp.ClientSession() as http, http.get(f"{address}{path}", headers=headers) as response:
+        return response.status, await response.text()
+
+
+@pytest.mark.parametrize("parts", [Parts.ALL, Parts.WORKER])
+async def test_metrics_are_for_who_shows_the_token(tmp_path: Path, redis_url: str, parts: Parts) -> None:
+    chosen = settings(tmp_path, METRICS_TOKEN=TOKEN, REDIS_URL=redis_url)
+    async with open_core(chosen) as core, running(core, parts, host="127.0.0.1", port=0) as address:
+        assert (await get(address, "/metrics"))[0] == 401
+        assert (await get(address, "/metrics", TOKEN[:-1]))[0] == 401
+        await get(address, "/health")
+        status, text = await get(address, "/metrics", TOKEN)
+        assert status == 200
+        assert 'evosync_http_requests_total{method="GET",route="/health",status="200"} 1.0' in text
+        assert 'evosync_up{part="database"} 1.0' in text
+        assert 'evosync_up{part="redis"} 1.0' in text
+
+
+async def test_without_port_and_token_there_are_no_metrics(tmp_path: Path, redis_url: str) -> None:
+    chosen = settings(tmp_path, REDIS_URL=redis_url)
+    async with open_core(chosen) as core, running(core, Parts.WEB, host="127.0.0.1", port=0) as address:
+        assert (await get(address, "/metrics", TOKEN))[0] == 404
+
+
+async def test_a_worker_and_its_cron_make_the_service_ready_and_their_absence_is_told(
+    tmp_path: Path, redis_url: str
+) -> None:
+    chosen = settings(tmp_path, REDIS_URL=redis_url)
+    async with open_core(chosen) as core, running(core, Parts.WEB, host="127.0.0.1", port=0) as address:
+        status, text = await get(address, "/health/ready")
+        assert status == 503
+        assert text == (
+            '{"status": "ill", "parts": {"database": "ok", "migrations": "ok", "redis": "ok", '
+            '"worker": "ill", "cron": "ill", "queue": "ok"}}'
+        )
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
+    client = open_redis(redis_url)
+    yield client
+    await close_redis(client)
+
+
+@pytest.fixture
+async def database(sqlite_url: str) -> AsyncIterator[Database]:
+    database = Database(make_engine(sqlite_url))
+    yield database
+    await database.close()
+
+
+async def test_every_part_is_looked_at(redis: ArqRedis, database: Database, sqlite_url: str) -> None:
+    doctor = Doctor(database, redis, Queue(redis), lambda: NOW)
+    assert (await doctor.look()).ill == ("migrations", "worker", "cron")
+    await migrate.upgrade(sqlite_url)
+    await redis.set(HEALTH_KEY, b"alive")
+    await Pulse(redis).beat(NOW - timedelta(seconds=30))
+    assert (await doctor.look()).is_well
+    await Pulse(redis).beat(NOW - timedelta(seconds=60))
+    await redis.zadd("arq:queue", {"nudge:1": (NOW - timedelta(minutes=5)).timestamp() * 1000})
+    assert (await doctor.look()).ill == ("cron", "queue")
+
+
+async def test_a_redis_that_is_away_makes_what_needs_it_ill_and_nothing_else(
+    database: Database, sqlite_url: str
+) -> None:
+    await migrate.upgrade(sqlite_url)
+    away = open_redis("redis://127.0.0.1:1/0")
+    report = await Doctor(database, away, Queue(away), lambda: NOW).look()
+    await close_redis(away)
+    assert report.ill == ("redis", "worker", "cron", "queue")
+    with pytest.raises(RedisAway):
+        await away.ping()
+    await close_redis(away)
+
+
+async def test_an_illness_is_logged_once_and_so_is_its_end(
+    redis: ArqRedis, database: Database, sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await migrate.upgrade(sqlite_url)
+    await redis.set(HEALTH_KEY, b"alive")
+    doctor = Doctor(database, redis, Queue(redis), lambda: NOW)
+
+    doctor.report = doctor.look  # type: ignore[method-assign]  # looks each time
+    nurse = Nurse(doctor, Signs(lambda: NOW), going=tuple, interrupt=lambda _: True)
+    for _ in range(3):
+        await nurse.look_round()
+    await Pulse(redis).beat(NOW)
+    for _ in range(2):
+        await nurse.look_round()
+    said = [(record.levelname, record.__dict__["part"]) for record in caplog.records if "part of" in record.message]
+    assert said == [("ERROR", "cron"), ("WARNING", "cron")]
+
+
+async def test_a_run_that_says_nothing_for_too_long_is_interrupted(redis: ArqRedis, database: Database) -> None:
+    now = NOW
+    signs = Signs(lambda: now)
+    going = (Going(ANNA, NOW), Going(BORIS, NOW))
+    ended: list[UserId] = []
+
+    def interrupt(user: UserId) -> bool:
+        ended.append(user)
+        return True
+
+    doctor = Doctor(database, redis, Queue(redis), lambda: now)
+    nurse = Nurse(doctor, signs, going=lambda: going, interrupt=interrupt)
+    now = NOW + STUCK
+    signs.saw(BORIS, RunId(2), Progress(Step.MIRROR), Tally())
+    await nurse.look_round()
+    assert ended == []
+    now = NOW + STUCK + timedelta(seconds=1)
+    await nurse.look_round()
+    assert ended == [ANNA]
+
+
+def test_a_run_is_counted_with_its_steps_products_and_requests() -> None:
+    metrics = Metrics()
+    run = RunId(1)
+    for step in (Step.CATALOG, Step.SHOP, Step.MIRROR):
+        metrics.saw(ANNA, run, Progress(step), Tally())
+    metrics.ended(
+        RunRecord(
+            run, ANNA, (), Scope.FULL, NOW, NOW + timedelta(seconds=3), Outcome.OK,
+            tally=Tally(created=2, vk_requests=5, evotor_requests=4),
+        )
+    )  # fmt: skip
+    text = metrics.text().decode()
+    for line in (
+        'evosync_runs_total{outcome="ok",scope="full"} 1.0',
+        'evosync_run_seconds_sum{scope="full"} 3.0',
+        'evosync_run_phase_seconds_count{phase="refresh_catalog"} 1.0',
+        'evosync_run_phase_seconds_count{phase="mirror"} 1.0',
+        'evosync_products_total{result="created"} 2.0',
+        'evosync_cloud_requests_total{cloud="vk"} 5.0',
+    ):
+        assert line in text
+
+
+async def test_a_page_that_nobody_has_is_counted_under_one_name(tmp_path: Path, redis_url: str) -> None:
+    chosen = settings(tmp_path, METRICS_TOKEN=TOKEN, REDIS_URL=redis_url)
+    async with open_core(chosen) as core, running(core, Parts.WEB, host="127.0.0.1", port=0) as address:
+        for path in ("/nowhere", "/wp-login.php"):
+            await get(address, path)
+        _, text = await get(address, "/metrics", TOKEN)
+    assert 'evosync_http_requests_total{method="(any)",route="(none)",status="404"} 2.0' in text
+
+
+async def test_a_nudge_carries_the_id_of_the_page_that_caused_it(redis: ArqRedis) -> None:
+    with bound(request_id="0011"):
+        await Queue(redis).nudge(ANNA)
+    raw = await redis.get(f"arq:job:nudge:{ANNA}")
+    assert b'"0011"' in raw
+
+
+def test_without_a_dsn_nothing_is_reported(tmp_path: Path) -> None:
+    assert start_reports(settings(tmp_path)) is False
+
+
+def test_a_dsn_that_is_none_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="SENTRY_DSN"):
+        start_reports(settings(tmp_path, SENTRY_DSN="not an address"))
+
+
+def test_a_report_holds_no_secret_no_request_and_no_person() -> None:
+    event = {
+        "message": "VK refused Bearer abcdefgh",
+        "user": {"email": "olga@example.org"},
+        "request": {"cookies": "s=1"},
+        "extra": {"token": "abc"},
+    }
+    shown = str(cleaned(event, Redactor(["hidden text"])))
+    for secret in ("abcdefgh", "olga", "cookies", "abc"):
+        assert secret not in shown
