@@ -213,7 +213,7 @@ class Owner:
     # what he does
 
     def stock(self, count: int, *, store: Store | None = None) -> list[Product]:
-        """Put so many plain products into the till, in two groups."""
+        """Put so many plain products into the till, in its groups; where it has none, in two."""
         into = store or self.store
         groups = [group.id for group in into.groups.values()]
         if not groups:
@@ -227,7 +227,7 @@ class Owner:
                     f"Булка номер {number:04d}",
                     50 + number,
                     product_id=f"{into.id[-4:]}-p{number:04d}",
-                    parent_id=groups[number % 2],
+                    parent_id=groups[number % len(groups)],
                     description=f"Мягкая булка, испечена утром, противень {number}.",
                     quantity=5,
                 )
