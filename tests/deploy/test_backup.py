@@ -1,0 +1,117 @@
+"""What is backed up can be restored, whole, into an empty instance."""
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.engine import make_url
+
+from evosync.db import accounts, connections, migrate
+from evosync.db.engine import Database, make_engine
+from evosync.db.tables.schema import metadata
+from evosync.domain.ids import CommunityId
+from evosync.security.seal import Sealer
+from tests import services
+from tests.db.conftest import NOW
+from tests.services import MariaDB
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+KEY = "the key of the service that is backed up"
+
+
+def script(name: str, *arguments: object, database: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    url = make_url(database)
+    client = services.find("mariadb-dump")
+    if client is None:
+        services.unavailable("no mariadb-dump on this machine")
+    environ = {
+        "PATH": os.environ["PATH"], "ENV_FILE": "/dev/null", "DATABASE_HOST": str(url.host),
+        "DATABASE_PORT": str(url.port), "DATABASE_USER": str(url.username), "DATABASE_PASSWORD": url.password or "",
+        "DATABASE_NAME": str(url.database), **more,
+    }  # fmt: skip
+    command = [DEPLOY / name, *map(str, arguments)]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+async def everything(url: str) -> dict[str, list[tuple[object, ...]]]:
+    database = Database(make_engine(url))
+    found: dict[str, list[tuple[object, ...]]] = {}
+    async with database.reading() as connection:
+        for table in metadata.sorted_tables:
+            rows = (await connection.execute(select(table))).all()
+            found[table.name] = sorted((tuple(row) for row in rows), key=repr)
+    await database.close()
+    return found
+
+
+async def fill(url: str) -> None:
+    await migrate.upgrade(url)
+    database = Database(make_engine(url))
+    async with database.writing() as connection:
+        owner = await accounts.create_user(
+            connection, email="ёж@example.org", role="user", status=accounts.UserStatus.ACTIVE, at=NOW
+        )
+        await connections.save_vk(
+            connection, owner, "vk token", community=CommunityId(7), name="Лавка «Ёж» 🦔", vk_user_id=1,
+            expires_at=None, sealer=Sealer([KEY]), at=NOW,
+        )  # fmt: skip
+    await database.close()
+
+
+async def test_a_backup_restored_into_an_empty_instance_is_the_same(mariadb: MariaDB, tmp_path: Path) -> None:
+    with mariadb.database() as source, mariadb.database() as target:
+        await fill(source)
+        made = await asyncio.to_thread(script, "backup.sh", tmp_path, database=source, SECRET_KEY=KEY)
+        assert made.returncode == 0, made.stderr
+        backup = Path(made.stdout.strip())
+        done = await asyncio.to_thread(script, "restore.sh", backup, database=target)
+        assert done.returncode == 0, done.stderr
+        before, after = await everything(source), await everything(target)
+        assert before == after
+        assert before["vk_connections"], "something was there"
+        await migrate.check(target)
+        key = backup.with_name(backup.name.replace(".sql.gz", ".key"))
+        assert f"SECRET_KEY={KEY}\n" in key.read_text()
+        for file in (backup, key):
+            assert file.stat().st_mode & 0o077 == 0, "for its owner's eyes only"
+
+
+async def test_nothing_is_restored_over_a_database_that_is_not_empty(mariadb: MariaDB, tmp_path: Path) -> None:
+    with mariadb.database() as source:
+        await fill(source)
+        made = await asyncio.to_thread(script, "backup.sh", tmp_path, database=source)
+        before = await everything(source)
+        done = await asyncio.to_thread(script, "restore.sh", made.stdout.strip(), database=source)
+        assert done.returncode == 2
+        assert "not empty" in done.stderr
+        assert await everything(source) == before
+
+
+async def test_a_backup_that_fails_leaves_no_file_that_looks_like_one(mariadb: MariaDB, tmp_path: Path) -> None:
+    with mariadb.database() as source:
+        made = await asyncio.to_thread(script, "backup.sh", tmp_path, database=source, DATABASE_NAME="nothing_here")
+    assert made.returncode != 0
+    assert list(tmp_path.glob("*.sql.gz")) == []
+
+
+async def test_only_the_newest_backups_are_kept(mariadb: MariaDB, tmp_path: Path) -> None:
+    for day in range(1, 5):
+        (tmp_path / f"evosync-2026010{day}T000000Z.sql.gz").touch()
+        (tmp_path / f"evosync-2026010{day}T000000Z.key").touch()
+    with mariadb.database() as source:
+        await migrate.upgrade(source)
+        made = await asyncio.to_thread(script, "backup.sh", tmp_path, database=source, KEEP="2")
+    assert made.returncode == 0, made.stderr
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left[0] == "evosync-20260104T000000Z.key"
+    assert len([name for name in left if name.endswith(".sql.gz")]) == 2
+
+
+@pytest.mark.parametrize("name", ["backup.sh", "restore.sh"])
+def test_a_script_without_its_argument_says_how_it_is_used(name: str) -> None:
+    done = subprocess.run([DEPLOY / name], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert f"deploy/{name} F" in done.stderr

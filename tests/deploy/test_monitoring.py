@@ -1,0 +1,76 @@
+"""The alerts and the dashboard speak of figures that there are."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from evosync.metrics import Metrics
+from tests import services
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+def rules() -> list[dict[str, Any]]:
+    loaded = YAML(typ="safe").load(DEPLOY / "alerts.yml")
+    return [rule for group in loaded["groups"] for rule in group["rules"]]
+
+
+def panels() -> list[dict[str, Any]]:
+    return list(json.loads((DEPLOY / "grafana.json").read_text(encoding="utf-8"))["panels"])
+
+
+def expressions() -> Iterator[str]:
+    yield from (rule["expr"] for rule in rules())
+    yield from (target["expr"] for panel in panels() for target in panel["targets"])
+
+
+def exported() -> dict[str, set[str]]:
+    """Names as Prometheus sees them, with their labels."""
+    found: dict[str, set[str]] = {}
+    for family in Metrics().registry.collect():
+        suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
+        for suffix in suffixes:
+            found[family.name + suffix] = set()
+    return found
+
+
+def test_every_expression_names_figures_that_are_exported() -> None:
+    names = exported()
+    for expression in expressions():
+        for name in re.findall(r"\b(?:evosync|process)_[a-z_]+", expression):
+            assert name in names, f"{name} in {expression}"
+
+
+def test_every_figure_of_ours_is_seen_somewhere() -> None:
+    seen = " ".join(expressions())
+    for name in exported():
+        base = re.sub(r"_(total|bucket|sum|count)$", "", name)
+        if name.startswith("evosync_") and not name.endswith("_info"):
+            assert base in seen, f"{base} is shown nowhere"
+
+
+def test_every_alert_says_what_is_wrong_and_what_to_do() -> None:
+    found = rules()
+    assert len({rule["alert"] for rule in found}) == len(found) >= 10
+    for rule in found:
+        assert rule["labels"]["severity"] in {"page", "ticket"}
+        assert rule["annotations"].keys() == {"summary", "action"}
+
+
+def test_panels_do_not_overlap() -> None:
+    taken = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels()]
+    assert len(set(taken)) == len(taken)
+    assert len({panel["id"] for panel in panels()}) == len(taken)
+
+
+def test_promtool_accepts_the_rules() -> None:
+    promtool = services.find("promtool")
+    if promtool is None:
+        pytest.skip("no promtool on this machine (Debian's package prometheus)")
+    subprocess.run([promtool, "check", "rules", DEPLOY / "alerts.yml"], check=True, capture_output=True)
