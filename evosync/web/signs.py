@@ -188,7 +188,7 @@ def _queued(view: View, words: Words, form: Format) -> Sign | None:
         text = words.gettext("We wait a few seconds, in case you change something else.")
     else:
         text = words.gettext("It starts in a few seconds.")
-    return Sign(Tone.WE, _who(Tone.WE, words), words.gettext("In the queue"), text, Press.PAUSE)
+    return Sign(Tone.WE, _who(Tone.WE, words), words.gettext("The update is in the queue"), text, Press.PAUSE)
 
 
 def _idle(view: View, words: Words, form: Format) -> Sign:

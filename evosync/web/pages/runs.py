@@ -99,7 +99,7 @@ async def show(request: web.Request) -> web.Response:
         "run": run_seen(record, words, form),
         "record": record,
         "reason": reason_text(record, words),
-        "parts": receipt_parts(record, found["prices"], words, form),
+        "receipt": receipt_parts(record, found["prices"], words, form),
         "shop": found["shop"],
         "code": support_code(record),
         "card": _card(record),
