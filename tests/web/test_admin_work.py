@@ -1,8 +1,10 @@
 """The queue, the roles and the audit trail, as admins see and change them."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from evosync.db.site import Person
 from evosync.db.tables.site import letters
 from evosync.domain.mirror import Outcome
 from evosync.sync.workers import WorkerSeen
+from evosync.web.admin.words import ACTIONS
 from evosync.web.app import make_site
 from evosync.web.services import Services
 from tests.web import admin_world as backstage
@@ -362,3 +365,13 @@ async def test_english_readers_are_spoken_to_in_english(new_browser: NewBrowser,
         ("/admin/audit", "Audit"),
     ):
         assert (await browser.get(path)).h1 == title
+
+
+def test_every_entry_that_is_written_has_words() -> None:
+    written: set[str] = set()
+    for path in Path("evosync").rglob("*.py"):
+        source = path.read_text("utf-8")
+        written |= set(re.findall(r"people\.record\(\s*connection,\s*\"(\w+)\"", source))
+        written |= set(re.findall(r"self\._record\(\s*connection,\s*\"(\w+)\"", source))
+    assert "account_deleted" in written
+    assert written - ACTIONS.keys() == set()

@@ -59,6 +59,13 @@ ACTIONS: Final[Mapping[str, Both]] = {
     "refused": Both("Отказано: мало прав", "Refused: not enough rights"),
     "evotor_connected": Both("Касса подключена", "Till connected"),
     "evotor_disconnected": Both("Касса отключена", "Till disconnected"),
+    "mirror_started": Both("Витрина запущена", "The shop's updates started"),
+    "mirror_paused": Both("Поставлено на паузу", "Paused"),
+    "mirror_resumed": Both("Пауза снята", "Resumed"),
+    "opened_by_till": Both("Аккаунт открыт из кабинета Эвотора", "Account opened from Evotor"),
+    "till_parked": Both("Приложение выключено в Эвоторе", "Application switched off in Evotor"),
+    "till_resumed": Both("Приложение снова включено в Эвоторе", "Application switched on in Evotor again"),
+    "till_linked": Both("Касса привязана к аккаунту", "Till linked to the account"),
     "vk_connected": Both("ВКонтакте подключён", "VK connected"),
     "vk_disconnected": Both("ВКонтакте отключён", "VK disconnected"),
 }
