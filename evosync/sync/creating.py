@@ -67,6 +67,8 @@ class Creator:
         self._priority = priority
         self._waiting: dict[ProductId, AddItem] = {add.product: add for add in adds}
         self._sending: dict[ProductId, asyncio.Event] = {}
+        self._softened: dict[ProductId, str] = {}
+        """What VK refused of items that were then made with another text, as a link keeps it."""
         self._full = False
         self._collecting = asyncio.Lock()
 
@@ -169,6 +171,7 @@ class Creator:
         if isinstance(outcome, Refused):
             softer = _softer(add, outcome.field)
             if softer is not None:
+                self._softened[add.product] = refusal_of(outcome)
                 return await self._try(softer, photo)
         return outcome
 
@@ -196,8 +199,10 @@ class Creator:
             sent, added = outcome
             item = added.seen or seen.get(added.item)
             self._guard(sent, item)
-            links.append(self._link(add, sent, added.item, item))
-            statuses[add.product] = self._after.get(add.product, Status(Standing.IN_STEP))
+            link = self._link(add, sent, added.item, item)
+            links.append(link)
+            after = self._after.get(add.product, Status(Standing.IN_STEP))
+            statuses[add.product] = refusal_status(link.refusal) if link.refusal else after
             results.append(ProductResult(add.product, Result.CREATED, why=Why.NEW.value, fields=created_fields(sent)))
             work.tally.created += 1
             if add.album is not None:
@@ -222,7 +227,7 @@ class Creator:
             self._work.fail(GuardTripped(Side.VK, "price ×100", wanted=add.kopecks, got=item.kopecks))
 
     def _link(self, add: AddItem, sent: AddItem, item: ItemId, seen: Item | None) -> Link:
-        softened = sent is not add
+        refusal = self._softened.get(add.product, "") if sent is not add else ""
         return Link(
             product=add.product,
             marker=add.marker,
@@ -233,8 +238,8 @@ class Creator:
             written=written_by(sent),
             read_back=as_read(seen) if seen is not None else ReadBack(),
             photo_source=self._photo_source,
-            refused=add.source if softened else b"",
-            refusal=f"1421 {'name' if sent.name != add.name else 'description'}" if softened else "",
+            refused=add.source if refusal else b"",
+            refusal=refusal,
             created_at=self._work.clock(),
         )
 

@@ -75,6 +75,7 @@ async def test_a_refused_text_is_softened_once_and_the_item_made(world: World, c
     else:
         assert "испечена" not in item.description
     writes, standing = owner.writes(), await owner.status(bun)
+    assert standing == "refused_field", "nothing is dropped silently"
     with world.counting_rows():
         again = await owner.run()
     assert (again.outcome, owner.writes()) == ("ok", writes)
