@@ -81,8 +81,8 @@ class Placer:
             del waiting[:LIST]
 
     async def finish(self, places: Sequence[PlaceItems], items: Mapping[ProductId, ItemId]) -> None:
-        """Send what is left, and the existing items that have to move; wait for all of it."""
-        for place in places:
+        """Send what is left, and the existing items that have to move unless the run is to stop; wait for all of it."""
+        for place in () if self._work.stopping else places:
             self._awaited.update(product for product in place.products if product in self._moves)
             await self.put(place.album, [(product, items[product]) for product in place.products if product in items])
         for key, waiting in self._waiting.items():
