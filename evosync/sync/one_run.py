@@ -104,6 +104,7 @@ class OneRun:
         self._notes: dict[Note, set[str]] = {}
         self._works: list[Work] = []
         self._unwanted = False
+        self._everybodys = False
         self._look_again = False
         self._side = Side.EVOTOR
         self._till: TillSide | None = None
@@ -203,6 +204,8 @@ class OneRun:
         self._readings = reading.readings
         self._tally.products = len({product.id for product in reading.till.products})
         await engine.breakers.saw(Side.EVOTOR, mirror.user, None)
+        if mirror.evotor.health is Health.BROKEN:
+            await engine.ledger.mend_connection(mirror.user, Side.EVOTOR)
         if mirror.vk is None or not self._usable(mirror.vk):
             return Outcome.READ_ONLY
         if not full and not reading.changed:
@@ -329,7 +332,7 @@ class OneRun:
             notes=self._notes,
         )
         self._works.append(work)
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._held.lost or self._unwanted:
             work.stop()
         return work
 
@@ -393,10 +396,10 @@ class OneRun:
         """Say what the error means for this owner, unless it is everybody's."""
         engine, user = self._engine, self._mirror.user
         log.info("run failed", extra={"user": user, "side": error.side.value, "code": error.code})
-        everybodys = await engine.breakers.saw(error.side, user, error)
+        self._everybodys = await engine.breakers.saw(error.side, user, error)
         if isinstance(error, Operators):
             await engine.bell.operator(error.code, error.detail)
-        elif isinstance(error, Rejected | GuardTripped) and not everybodys:
+        elif isinstance(error, Rejected | GuardTripped) and not self._everybodys:
             newly = await engine.ledger.break_connection(user, error.side, reason=error.code, at=engine.clock())
             if newly:
                 await engine.bell.connection_broken(user, error.side, error.code)
@@ -404,7 +407,7 @@ class OneRun:
 
     def _next_at(self, failures: int, code: str, outcome: Outcome) -> datetime | None:
         now = self._engine.clock()
-        if code in FINAL and self._side is Side.EVOTOR:
+        if code in FINAL and self._side is Side.EVOTOR and not self._everybodys:
             return None
         if self._dry or (outcome is Outcome.CUT and not self._unwanted):
             return now

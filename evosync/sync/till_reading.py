@@ -1,6 +1,7 @@
 """First step of a run: what does the till say now, and what of it is new."""
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,6 +13,8 @@ from evosync.domain.listing import Listing, changed_groups, changed_products, do
 from evosync.domain.mirror import KnownProduct, StoreReading, StoreState, TillChanges
 from evosync.sync.ports import Clock, Ledger, TillSide
 from evosync.sync.together import together
+
+log = logging.getLogger(__name__)
 
 ABSENT = "absent"
 """Stands for the digest of a store that the list of stores no longer names."""
@@ -69,7 +72,7 @@ class TillReader:
         for store, answer in zip(listed, answers, strict=True):
             before = fresh.get(store.id, StoreReading())
             if not isinstance(answer, Listing):
-                fresh[store.id] = self._failed(before, answer, now)
+                fresh[store.id] = self._failed(store.id, before, answer, now)
                 continue
             known[store.id] = await self._ledger.known_products(self._user, store.id)
             alive = sum(1 for product in known[store.id].values() if not product.gone)
@@ -106,7 +109,7 @@ class TillReader:
         touched: dict[tuple[StoreId, ProductId], Product] = {}
         for store, answer in zip(due, answers, strict=True):
             if isinstance(answer, CloudError):
-                fresh[store] = self._failed(fresh[store], answer, now)
+                fresh[store] = self._failed(store, fresh[store], answer, now)
             else:
                 fresh[store] = replace(fresh[store], delta_at=now)
                 touched |= {(store, product.id): product for product in answer}
@@ -170,10 +173,11 @@ class TillReader:
         if errors and len(errors) == len(answers) and not any(isinstance(error, Unpaid | NotFound) for error in errors):
             raise errors[0]
 
-    def _failed(self, before: StoreReading, error: CloudError, now: datetime) -> StoreReading:
+    def _failed(self, store: StoreId, before: StoreReading, error: CloudError, now: datetime) -> StoreReading:
         if isinstance(error, Unpaid):
             if before.state is StoreState.UNPAID and before.retry_at is not None and before.retry_at > now:
                 return before
+            log.debug("store unpaid, it rests", extra={"user": self._user, "store": store, "code": error.code})
             return replace(before, state=StoreState.UNPAID, code=error.code, retry_at=now + self._patience.unpaid)
         return replace(before, state=StoreState.FAILED, code=error.code, retry_at=None)
 

@@ -1,12 +1,15 @@
 """What a run believes of the till, and what it does while the till cannot be read."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
+from evosync.domain.connection import Health
 from evosync.domain.errors import Side
 from evosync.domain.mirror import Scope, StoreState
-from tests.sync.world import World
+from evosync.sync import one_run
+from tests.sync.world import Held, World
 
 
 @pytest.mark.parametrize("kind", ["cut", "cut_body", "broken_body", "http"])
@@ -120,6 +123,48 @@ async def test_401_and_403_break_the_connection_tell_the_owner_once_and_rest(wor
     await owner.run()
     assert world.bell.broken == [(Side.EVOTOR, code)]
     assert len([item for item in owner.items if not item.hidden]) == 2
+
+
+async def test_a_till_that_takes_the_key_again_mends_the_connection(world: World) -> None:
+    owner = await world.owner(1)
+    account = world.sandbox.accounts[owner.cloud_token]
+    account.revoked = True
+    await owner.run()
+    account.revoked = False
+    assert (await owner.run()).outcome == "ok"
+    till = (await owner.mirror()).evotor
+    assert till is not None
+    assert till.health is Health.OK
+    assert await owner.next_at() is not None
+
+
+async def test_a_till_cloud_that_refuses_everybody_breaks_nobody_and_puts_nobody_to_sleep(world: World) -> None:
+    owners = [await world.owner(1) for _ in range(3)]
+    for owner in owners:
+        world.sandbox.accounts[owner.cloud_token].revoked = True
+    for owner in owners:
+        await owner.run()
+    async with asyncio.timeout(10):
+        while not all([(till := (await owner.mirror()).evotor) and till.health is Health.OK for owner in owners]):
+            await asyncio.sleep(0.01)
+    assert [owner for owner in owners if await owner.next_at() is None] == []
+
+
+async def test_a_run_that_is_not_wanted_any_more_when_it_has_read_writes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_run, "_LOOK_SECONDS", 0.02)
+    owner = await world.owner(3)
+    hold = world.sandbox.fault("hold", "market.get")
+    running = asyncio.create_task(owner.run())
+    await world.met(hold)
+    lost, owner.held = owner.held, Held()
+    lost.lose()
+    async with asyncio.timeout(10):
+        await lost.seen.wait()
+    hold.release()
+    assert (await running).outcome == "cut"
+    assert owner.items == []
 
 
 async def test_a_till_that_is_down_is_tried_again_sooner_and_then_less_often(world: World) -> None:
