@@ -28,6 +28,7 @@ from evosync.embedded import EmbeddedRedis
 from evosync.evotor.client import EvotorTill
 from evosync.evotor.client import Patience as Trying
 from evosync.health import Doctor, Going, Nurse, Pulse, Signs, nursing
+from evosync.jobs.roster import Roster, on_the_roster
 from evosync.jobs.sweep import Keep, Sweep, Sweeper, sweeping
 from evosync.jobs.tasks import Context, nobody
 from evosync.jobs.worker import Jobs, working
@@ -278,7 +279,8 @@ async def worker(core: Core, *, wake_postman: Callable[[], None] = nobody) -> As
         beat=Pulse(core.redis).beat,
     )
     jobs = Jobs(lambda: open_redis(core.redis_url), context, alone=settings.redis_url is None)
-    async with sweeping(sweeper), nursing(nurse), working(jobs):
+    roster = on_the_roster(Roster(core.redis, core.queue, core.clock), states=supervisor.states, most=settings.max_runs)
+    async with roster, sweeping(sweeper), nursing(nurse), working(jobs):
         try:
             with core.watchers.joined(signs):
                 yield supervisor

@@ -10,6 +10,7 @@ from evosync import resources
 from evosync.accounts.post import PostOffice
 from evosync.app import Core
 from evosync.health import Doctor
+from evosync.jobs.roster import Roster
 from evosync.metrics import Gauges, counting, guarded_page, open_page
 from evosync.notify.letters import Renderer
 from evosync.notify.mail import ConsoleMail, Mail, SmtpMail, SmtpServer
@@ -39,6 +40,7 @@ async def open_services(core: Core) -> AsyncIterator[Services]:
             sealer=core.sealer,
             test_till=TillCheck(core.clients.till_for, core.sealer),
             test_shop=ShopCheck(core.clients.vk, core.sealer),
+            workshop=Roster(core.redis, core.queue, core.clock),
         )
 
 
