@@ -21,6 +21,7 @@ from evosync.sync.supervisor import Supervisor
 from evosync.web import apidocs
 from evosync.web.app import make_links, make_site
 from evosync.web.connecting import ShopCheck, TillCheck
+from evosync.web.mirroring import CategoryTree, DryRun
 from evosync.web.services import Services, Site
 from evosync.web.webhooks.routes import Webhooks
 from evosync.words.language import load_catalogs
@@ -40,6 +41,8 @@ async def open_services(core: Core) -> AsyncIterator[Services]:
             sealer=core.sealer,
             test_till=TillCheck(core.clients.till_for, core.sealer),
             test_shop=ShopCheck(core.clients.vk, core.sealer),
+            preview=DryRun(core.engine),
+            categories=CategoryTree(core.clients.vk, core.ledger, core.clock),
             workshop=Roster(core.redis, core.queue, core.clock),
         )
 
