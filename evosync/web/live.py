@@ -118,7 +118,8 @@ async def _news(request: web.Request, live: Live) -> dict[str, Any]:
     services, user = request.app[SERVICES], viewer_of(request).id
     now = await services.database.read(lambda connection: history.now(connection, user))
     state = state_of(now, services.clock())
-    if state not in ON:
+    # A page that shows another state is read anew: its sign says what no bar can.
+    if state not in ON or request.query.get("seen", state.value) != state.value:
         return {"over": True, "state": state.value}
     seen = seen_of(now, state, live.paces, request[WORDS], request[FORMAT])
     steps = ""

@@ -198,7 +198,7 @@ async def test_a_run_is_shown_with_its_bar_and_its_measured_time(browser: Browse
     assert plain(page.h1) == "Витрина обновляется"
     assert "41 из 164" in plain(page.text)
     assert "осталось около 3 минут" in plain(page.text)
-    assert 'data-live="/sync/events"' in plain(page.text)
+    assert 'data-live="/sync/events?seen=running"' in plain(page.text)
     assert page.text.index("Витрина прочитана") < page.text.index('aria-current="step"')
 
 
@@ -238,6 +238,12 @@ async def test_events_tell_each_step_in_finished_words_and_the_end(browser: Brow
         await shop.breaks("vk", "VK 5")
         assert (await told(reply))["over"] is True
         assert await reply.content.read() == b"\n"
+
+
+async def test_a_page_that_shows_another_state_is_told_to_be_read_anew(browser: Browser, shop: Owner) -> None:
+    await shop.ran(outcome=None)
+    page = await browser.get("/sync/events?seen=queued")
+    assert '"over":true' in page.text
 
 
 async def test_one_owner_cannot_hold_many_streams(browser: Browser, shop: Owner) -> None:
