@@ -53,9 +53,9 @@ imports: $(STAMP)
 	$(BIN)/lint-imports
 
 files: $(STAMP)
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml docker-compose.split.yml
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck .ci/run $(wildcard deploy/*.sh)
+	$(BIN)/shellcheck -x .ci/run $(wildcard deploy/*.sh)
 
 bench: $(STAMP) ## the figures of the README, measured again (a table, and JSON)
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -54,5 +54,6 @@ certbot certonly --non-interactive --agree-tos --keep-until-expiring --webroot -
 	--domain "$DOMAIN" --deploy-hook "nginx -s reload" "${contact[@]}"
 [[ -e $live/fullchain.pem ]] || fail "certbot brought no certificate to $live"
 
-"$here/nginx.sh" | CERTIFICATES=$live install_conf
+conf=$(CERTIFICATES=$live "$here/nginx.sh")
+install_conf <<<"$conf"
 echo "https://$DOMAIN is served; the certificate renews itself."

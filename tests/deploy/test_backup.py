@@ -32,7 +32,7 @@ def script(name: str, *arguments: object, database: str, **more: str) -> "subpro
         "DATABASE_PORT": str(url.port), "DATABASE_USER": str(url.username), "DATABASE_PASSWORD": url.password or "",
         "DATABASE_NAME": str(url.database), **more,
     }  # fmt: skip
-    command = [DEPLOY / name, *map(str, arguments)]
+    command = [str(DEPLOY / name), *map(str, arguments)]
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -1,0 +1,115 @@
+"""The scripts of a new server fail loudly, can be repeated, and never run what stands in .env."""
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from evosync.settings import load_settings
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+
+
+class Machine:
+    """A folder of commands that note how they were called, before those of the system."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        self.env_file = folder / ".env"
+        self.calls = folder / "calls"
+        self.calls.touch()
+
+    def command(self, name: str, body: str = "") -> None:
+        file = self.bin / name
+        file.write_text(f'#!/bin/sh\necho "{name} $*" >>"{self.calls}"\n{body}\n')
+        file.chmod(file.stat().st_mode | stat.S_IXUSR)
+
+    def run(self, script: str, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+        environ = {
+            "PATH": f"{self.bin}:{os.environ['PATH']}", "ENV_FILE": str(self.env_file), "HOME": str(self.folder),
+            "ACME": str(self.folder / "acme"), "NGINX_CONF": str(self.folder / "nginx" / "evosync.conf"),
+            "LETSENCRYPT": str(self.folder / "letsencrypt"), **more,
+        }  # fmt: skip
+        command = [str(DEPLOY / script), *arguments]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    machine = Machine(tmp_path)
+    live = tmp_path / "letsencrypt" / "live" / "shop.example.ru"
+    machine.command("nginx")
+    machine.command("certbot", f'mkdir -p "{live}"; touch "{live}/fullchain.pem" "{live}/privkey.pem"')
+    return machine
+
+
+@pytest.mark.parametrize("script", ["certificate.sh", "nginx.sh"])
+@pytest.mark.parametrize("written", ["", "#DOMAIN=shop.example.ru\n", "DOMAIN=\n"])
+def test_without_a_domain_nothing_is_done_and_it_is_said(machine: Machine, script: str, written: str) -> None:
+    machine.env_file.write_text(written)
+    done = machine.run(script)
+    assert done.returncode == 2
+    assert "DOMAIN is not set" in done.stderr
+    assert machine.calls.read_text() == ""
+
+
+def test_the_certificate_is_got_for_the_domain_and_nginx_is_put_in_front(machine: Machine) -> None:
+    machine.env_file.write_text("DOMAIN='shop.example.ru'\nSUPPORT_EMAIL=help@example.ru\n")
+    for _ in range(2):
+        done = machine.run("certificate.sh")
+        assert done.returncode == 0, done.stderr
+    conf = (machine.folder / "nginx" / "evosync.conf").read_text()
+    assert "server_name shop.example.ru;" in conf
+    assert f"{machine.folder}/letsencrypt/live/shop.example.ru/fullchain.pem" in conf
+    calls = machine.calls.read_text().splitlines()
+    asked = [call for call in calls if call.startswith("certbot")]
+    assert len(asked) == 2
+    assert all("--keep-until-expiring" in call and "--domain shop.example.ru" in call for call in asked)
+    assert all("--email help@example.ru" in call for call in asked)
+
+
+def test_a_configuration_that_nginx_refuses_is_taken_back(machine: Machine) -> None:
+    machine.env_file.write_text("DOMAIN=shop.example.ru\n")
+    conf = machine.folder / "nginx" / "evosync.conf"
+    conf.parent.mkdir()
+    conf.write_text("what worked before")
+    machine.command("nginx", "exit 1")
+    done = machine.run("certificate.sh")
+    assert done.returncode == 2
+    assert "nothing was changed" in done.stderr
+    assert conf.read_text() == "what worked before"
+
+
+def test_what_stands_in_the_env_file_is_never_run(machine: Machine) -> None:
+    machine.env_file.write_text(f"DOMAIN=$(touch {machine.folder}/run)\n")
+    assert machine.run("nginx.sh").returncode == 2
+    assert not (machine.folder / "run").exists()
+
+
+def test_only_our_own_variables_are_filled_in(machine: Machine) -> None:
+    machine.env_file.write_text("DOMAIN=shop.example.ru\n")
+    conf = machine.run("nginx.sh").stdout
+    assert "${" not in conf
+    for name in ("$remote_addr", "$request_uri", "$binary_remote_addr"):
+        assert name in conf
+
+
+def test_a_new_server_gets_settings_that_the_service_takes(machine: Machine) -> None:
+    assert machine.run("first.sh", "shop.example.ru").returncode == 0
+    settings = load_settings({"HOME": str(machine.folder)}, machine.env_file, data_dir=machine.folder / "data")
+    assert settings.base_url == "https://shop.example.ru"
+    assert len(settings.secret_key.get_secret_value()) == 48
+    assert machine.env_file.stat().st_mode & 0o077 == 0
+    before = machine.env_file.read_text()
+    assert machine.run("first.sh", "other.example.ru").returncode == 0
+    assert machine.env_file.read_text() == before, "a second start keeps the key"
+
+
+def test_a_new_server_needs_a_domain(machine: Machine) -> None:
+    assert machine.run("first.sh").returncode == 2
+    assert not machine.env_file.exists()
