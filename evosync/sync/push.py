@@ -120,8 +120,10 @@ class Push:
         await hide_doubles(self._work, self._doubles)
 
     async def _create(self) -> None:
-        await self.placer.prepare(self._albums)
-        await self._creator.run()
+        """Albums and photos are made side by side; an item waits for its album when it is put into it."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.placer.prepare(self._albums))
+            group.create_task(self._creator.run())
 
 
 def _items(links: Mapping[ProductId, Link], keeps: Iterable[KeepLink]) -> dict[ProductId, ItemId]:

@@ -86,7 +86,7 @@ class Plain:
         return {
             "owner_id": -self._owner["group_id"],
             "name": product["name"].strip()[:100].ljust(4, "."),
-            "description": (product.get("description") or "").ljust(10, ".")[:1000],
+            "description": (product.get("description") or "").strip().ljust(10, ".")[:1000].strip(),
             "price": product.get("price") or 1,
             "stock_amount": 1000,
         }
