@@ -1,20 +1,28 @@
 """The till as its owner looks at it: stores, groups and products with their switches, counts and statuses."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db import choices, tills
 from evosync.db.mirrors import reading_of
-from evosync.db.tables import cached_products, cached_stores, mirrors
+from evosync.db.rows import rows
+from evosync.db.tables import (
+    cached_groups,
+    cached_products,
+    cached_stores,
+    mirrors,
+    sync_configs,
+    sync_filters,
+    vk_connections,
+)
 from evosync.domain.catalog import Group
-from evosync.domain.ids import ROOT, GroupId, ItemId, ProductId, StoreId, UserId
+from evosync.domain.ids import ROOT, CommunityId, GroupId, ItemId, ProductId, StoreId, UserId
 from evosync.domain.mirror import StoreReading
 from evosync.domain.policy import Choice
 from evosync.domain.shelf import homes_of
@@ -30,7 +38,11 @@ _FEW: Final = 500
 
 _p = cached_products.c
 _s = cached_stores.c
+_g = cached_groups.c
 _BY_NAME: Final = "USE INDEX (ix_cached_products_list)"
+
+_Hint = Callable[[Any], Any]
+"""A query with what it needs to be quick; SQLAlchemy's type of a query would forget its columns."""
 
 
 class Bucket(StrEnum):
@@ -66,8 +78,14 @@ _BUCKET_OF: Final[Mapping[str, Bucket]] = {
 }
 
 
-def bucket_of(status: str | None) -> Bucket:
-    """Of a product at the till; one that no run has looked at yet waits."""
+_GONE: Final = frozenset({Standing.HIDDEN_GONE.value, Standing.LEFT_GONE.value})
+"""What is gone from the till and had an item stands so; what had none is of no interest."""
+
+
+def bucket_of(status: str | None, *, is_gone: bool = False) -> Bucket | None:
+    """One that no run has looked at yet waits; None for one that is gone without a trace in VK."""
+    if is_gone:
+        return Bucket.GONE if status in _GONE else None
     return Bucket.WAITING if status is None else _BUCKET_OF.get(status, Bucket.WAITING)
 
 
@@ -228,25 +246,54 @@ async def _readings(connection: AsyncConnection, user: UserId) -> dict[StoreId, 
 
 @dataclass(frozen=True, slots=True)
 class StoreNamed:
-    """A store and what the owner decided about it."""
+    """A store, what the owner decided about it, and the community that it goes to."""
 
     id: StoreId
     name: str
     is_on: bool
     shows_new_groups: bool
+    community: CommunityId | None
+    has_started: bool
 
 
 async def store(connection: AsyncConnection, user: UserId, ident: StoreId) -> StoreNamed | None:
     """None where this owner has no such store."""
-    name = await connection.scalar(select(_s.name).where(_s.user_id == user, _s.store_id == ident))
-    if name is None:
+    row = (await connection.execute(_STORE, {"of_user": user, "of_store": ident})).one_or_none()
+    if row is None:
         return None
-    choice = await choices.load_choice(connection, user)
-    return StoreNamed(ident, name, choice.shows_store(ident), ident in choice.new_groups_on)
+    name, is_on, new_groups_on, community, started_at = row
+    return StoreNamed(ident, name, bool(is_on), ident in (new_groups_on or ()), community, started_at is not None)
+
+
+_f, _c, _v = sync_filters.c, sync_configs.c, vk_connections.c
+_STORE: Final = (
+    select(_s.name, _f.enabled, _c.new_groups_on, _v.group_id, _c.started_at)
+    .select_from(
+        cached_stores.join(sync_configs, _c.user_id == _s.user_id)
+        .outerjoin(vk_connections, _v.user_id == _s.user_id)
+        .outerjoin(
+            sync_filters,
+            and_(
+                _f.user_id == _s.user_id,
+                _f.entity_type == "store",
+                _f.parent_entity_id == "",
+                _f.entity_id == _s.store_id,
+            ),
+        )
+    )
+    .where(_s.user_id == bindparam("of_user"), _s.store_id == bindparam("of_store"))
+)
+"""Built once, like the others that every page asks."""
 
 
 async def shelves_of(connection: AsyncConnection, user: UserId, ident: StoreId) -> Shelves:
-    return Shelves(group for group in await tills.groups(connection, user) if group.store == ident)
+    found = await rows(
+        connection,
+        (_g.group_id, _g.name, _g.parent_id, _g.holds_modifications),
+        {_g.user_id: user, _g.store_id: ident},
+        by=_g.group_id,
+    )
+    return Shelves(Group(group, ident, name, parent, bool(holds)) for group, name, parent, holds in found)
 
 
 async def groups(connection: AsyncConnection, user: UserId, ident: StoreId) -> tuple[GroupSeen, ...]:
@@ -260,7 +307,7 @@ async def groups(connection: AsyncConnection, user: UserId, ident: StoreId) -> t
     ).group_by(_p.group_id, _p.status)
     counts: dict[GroupId, Counter[Bucket]] = defaultdict(Counter)
     for raw, status, count in (await connection.execute(query)).all():
-        counts[shelves.home(raw)][bucket_of(status)] += count
+        counts[shelves.home(raw)][bucket_of(status) or Bucket.WAITING] += count
     has_chosen = any(known == ident for known, _ in choice.groups)
     found = [
         GroupSeen(
@@ -287,40 +334,54 @@ async def products(
     connection: AsyncConnection, user: UserId, ident: StoreId, shelves: Shelves, find: Find
 ) -> ProductPage:
     """One page, by name."""
-    here = [_p.user_id == user, _p.store_id == ident]
+    where = [_p.user_id == user, _p.store_id == ident]
     if find.group is not None:
-        here.append(shelves.condition(find.group))
+        where.append(shelves.condition(find.group))
     if find.text:
-        here.append(await _matches(connection, user, ident, find.text))
-    is_narrow = find.group is not None and find.group != ROOT
-    gone = await _count_gone(connection, here)
-    if find.bucket is Bucket.GONE:
-        counts = await _counts(connection, here, is_narrow=is_narrow)
-        where = [*here, _p.gone_at.is_not(None), _p.vk_product_id.is_not(None)]
-        ids, number = await _ids(connection, where, gone, find.number, is_narrow=is_narrow)
-        return ProductPage(
-            await _shown(connection, user, ident, ids, shelves), counts | {Bucket.GONE: gone}, gone, number
-        )
-    few = await _few(connection, here, is_narrow=is_narrow) if find.text else None
+        where.append(await _matches(connection, user, ident, find.text))
+    # A group has an index of its own, and few rows.
+    hint = _hinted if find.group in {None, ROOT} else _plain
+    few = await _few(connection, where, hint) if find.text else None
+    counts = await _counts(connection, where, hint) if few is None else Counter(bucket for _, bucket in few)
+    total = counts[find.bucket] if find.bucket is not None else counts.total() - counts[Bucket.GONE]
+    number = min(max(find.number, 1), max(-(-total // PAGE), 1))
+    start = (number - 1) * PAGE
     if few is not None:
-        counts = Counter(bucket for _, bucket in few)
-        fitting = [product for product, bucket in few if find.bucket in {None, bucket}]
-        total = len(fitting)
-        number = _within(find.number, total)
-        ids = fitting[(number - 1) * PAGE : number * PAGE]
+        fitting = [product for product, bucket in few if _fits(bucket, find.bucket)][start : start + PAGE]
+        query = _ROWS.where(_p.user_id == user, _p.store_id == ident, _p.product_id.in_(fitting))
     else:
-        counts = await _counts(connection, here, is_narrow=is_narrow)
-        total = counts[find.bucket] if find.bucket is not None else sum(counts.values())
-        where = [*here, _p.gone_at.is_(None)]
-        if find.bucket is not None:
-            where.append(_in_bucket(find.bucket))
-        ids, number = await _ids(connection, where, total, find.number, is_narrow=is_narrow)
-    return ProductPage(
-        await _shown(connection, user, ident, ids, shelves), {**counts, Bucket.GONE: gone}, total, number
-    )
+        chosen = select(_p.product_id).where(*where, _in_bucket(find.bucket)).order_by(_p.name_folded, _p.product_id)
+        ids = hint(chosen.limit(PAGE).offset(start)).subquery()
+        query = _ROWS.join(ids, ids.c.product_id == _p.product_id).where(_p.user_id == user, _p.store_id == ident)
+    found = (await connection.execute(query)).all() if total else ()
+    shown = sorted(found, key=lambda row: (row.name_folded, row.product_id))
+    return ProductPage(tuple(_product(row, shelves) for row in shown), counts, total, number)
 
 
-def _hinted(query: Select[Any]) -> Select[Any]:
+def _fits(bucket: Bucket, wanted: Bucket | None) -> bool:
+    return bucket is wanted if wanted is not None else bucket is not Bucket.GONE
+
+
+_ROWS: Final = select(
+    _p.product_id,
+    _p.name,
+    _p.name_folded,
+    _p.group_id,
+    _p.code,
+    _p.kopecks,
+    _p.unit,
+    _p.status,
+    _p.status_values,
+    _p.vk_product_id,
+    _p.gone_at,
+)
+
+
+def _plain(query: Any) -> Any:
+    return query
+
+
+def _hinted(query: Any) -> Any:
     """Keeps MariaDB from reading the rows where the index has it all; it takes rows of the key for cheaper."""
     for dialect in ("mysql", "mariadb"):
         query = query.with_hint(cached_products, _BY_NAME, dialect)
@@ -328,107 +389,62 @@ def _hinted(query: Select[Any]) -> Select[Any]:
 
 
 async def _matches(connection: AsyncConnection, user: UserId, ident: StoreId, text: str) -> ColumnElement[bool]:
-    """Every word stands in the name, in any order; or the text is the product's code."""
+    """Every word stands in the name, in any order; or the one word is the product's code."""
     words = fold(text).split()[:_MOST_WORDS]
     named = [_p.name_folded.contains(word, autoescape=True) for word in words]
+    if len(words) > 1:
+        return and_(*named)
     query = select(_p.product_id).where(_p.user_id == user, _p.store_id == ident, _p.code == text.strip()).limit(PAGE)
     coded = list((await connection.execute(query)).scalars())
-    condition: ColumnElement[bool] = named[0]
-    for one in named[1:]:
-        condition &= one
-    return or_(condition, _p.product_id.in_(coded)) if coded else condition
+    return or_(named[0], _p.product_id.in_(coded)) if coded else named[0]
 
 
-def _in_bucket(bucket: Bucket) -> ColumnElement[bool]:
+def _in_bucket(bucket: Bucket | None) -> ColumnElement[bool]:
+    """`bucket_of` the other way round; None is all that is at the till."""
+    if bucket is Bucket.GONE:
+        return and_(_p.gone_at.is_not(None), _p.status.in_(sorted(_GONE)))
+    here = _p.gone_at.is_(None)
+    if bucket is None:
+        return here
     held = _p.status.in_(sorted(standing.value for standing in _BUCKETS[bucket]))
-    return or_(held, _p.status.is_(None)) if bucket is Bucket.WAITING else held
+    return and_(here, or_(held, _p.status.is_(None)) if bucket is Bucket.WAITING else held)
 
 
 async def _few(
-    connection: AsyncConnection, here: Sequence[ColumnElement[bool]], *, is_narrow: bool
+    connection: AsyncConnection, where: Sequence[ColumnElement[bool]], hint: _Hint
 ) -> list[tuple[ProductId, Bucket]] | None:
     """All matches in order; None for more than a few."""
-    query = (
-        select(_p.product_id, _p.status)
-        .where(*here, _p.gone_at.is_(None))
-        .order_by(_p.name_folded, _p.product_id)
-        .limit(_FEW + 1)
-    )
-    rows = (await connection.execute(query if is_narrow else _hinted(query))).all()
-    return [(product, bucket_of(status)) for product, status in rows] if len(rows) <= _FEW else None
+    query = select(_p.product_id, _p.status, _p.gone_at).where(*where).order_by(_p.name_folded, _p.product_id)
+    found = (await connection.execute(hint(query.limit(_FEW + 1)))).all()
+    if len(found) > _FEW:
+        return None
+    buckets = [(product, bucket_of(status, is_gone=gone is not None)) for product, status, gone in found]
+    return [(product, bucket) for product, bucket in buckets if bucket is not None]
 
 
-async def _counts(
-    connection: AsyncConnection, here: Sequence[ColumnElement[bool]], *, is_narrow: bool
-) -> Counter[Bucket]:
-    query = select(_p.status, func.count()).where(*here, _p.gone_at.is_(None)).group_by(_p.status)
+async def _counts(connection: AsyncConnection, where: Sequence[ColumnElement[bool]], hint: _Hint) -> Counter[Bucket]:
+    is_gone = _p.gone_at.is_not(None).label("is_gone")
+    query = select(_p.status, is_gone, func.count()).where(*where).group_by(_p.status, is_gone)
     found: Counter[Bucket] = Counter()
-    for status, count in (await connection.execute(query if is_narrow else _hinted(query))).all():
-        found[bucket_of(status)] += count
+    for status, gone, count in (await connection.execute(hint(query))).all():
+        bucket = bucket_of(status, is_gone=bool(gone))
+        if bucket is not None:
+            found[bucket] += count
     return found
 
 
-async def _count_gone(connection: AsyncConnection, here: Sequence[ColumnElement[bool]]) -> int:
-    """Few, and found by their status: a product that is gone and has an item was hidden or left."""
-    gone = [Standing.HIDDEN_GONE.value, Standing.LEFT_GONE.value]
-    query = select(func.count()).where(
-        *here, _p.status.in_(gone), _p.gone_at.is_not(None), _p.vk_product_id.is_not(None)
-    )
-    return int(await connection.scalar(query) or 0)
-
-
-async def _ids(
-    connection: AsyncConnection, where: Sequence[ColumnElement[bool]], total: int, number: int, *, is_narrow: bool
-) -> tuple[list[ProductId], int]:
-    number = _within(number, total)
-    query = (
-        select(_p.product_id)
-        .where(*where)
-        .order_by(_p.name_folded, _p.product_id)
-        .limit(PAGE)
-        .offset((number - 1) * PAGE)
-    )
-    rows = await connection.execute(query if is_narrow else _hinted(query))
-    return list(rows.scalars()), number
-
-
-def _within(number: int, total: int) -> int:
-    return min(max(number, 1), max(-(-total // PAGE), 1))
-
-
-async def _shown(
-    connection: AsyncConnection, user: UserId, ident: StoreId, ids: Sequence[ProductId], shelves: Shelves
-) -> tuple[ProductSeen, ...]:
-    query = select(
-        _p.product_id,
-        _p.name,
-        _p.group_id,
-        _p.code,
-        _p.kopecks,
-        _p.unit,
-        _p.status,
-        _p.status_values,
-        _p.vk_product_id,
-        _p.gone_at,
-    ).where(_p.user_id == user, _p.store_id == ident, _p.product_id.in_(ids))
-    found = {row[0]: _product(row, shelves) for row in (await connection.execute(query)).all()} if ids else {}
-    return tuple(found[product] for product in ids if product in found)
-
-
 def _product(row: Any, shelves: Shelves) -> ProductSeen:
-    product, name, raw, code, kopecks, unit, status, values, item, gone = row
-    standing = Standing(status) if status in _BUCKET_OF else None
-    group = shelves.name(shelves.home(raw))
+    standing = Standing(row.status) if row.status in _BUCKET_OF else None
     return ProductSeen(
-        product,
-        name,
-        group,
-        code,
-        kopecks,
-        unit,
-        Status(standing, values or {}) if standing is not None else None,
-        ItemId(item) if item is not None else None,
-        isinstance(gone, datetime),
+        row.product_id,
+        row.name,
+        shelves.name(shelves.home(row.group_id)),
+        row.code,
+        row.kopecks,
+        row.unit,
+        Status(standing, row.status_values or {}) if standing is not None else None,
+        row.vk_product_id,
+        row.gone_at is not None,
     )
 
 

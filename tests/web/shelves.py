@@ -68,8 +68,10 @@ async def stand(world: World, user: UserId, statuses: Mapping[str, Status]) -> N
     await world.database.write(lambda connection: tills.save_statuses(connection, user, given, run=1, at=NOW))
 
 
-async def goes_from_till(world: World, user: UserId, ident: str, *, item: int | None) -> None:
-    values: dict[str, Any] = {"gone_at": NOW, "vk_product_id": item, "status": Standing.HIDDEN_GONE.value}
+async def goes_from_till(
+    world: World, user: UserId, ident: str, *, item: int | None, standing: Standing | None = Standing.HIDDEN_GONE
+) -> None:
+    values: dict[str, Any] = {"gone_at": NOW, "vk_product_id": item, "status": standing}
     c = cached_products.c
     await world.database.write(
         lambda connection: connection.execute(

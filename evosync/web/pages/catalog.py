@@ -12,7 +12,7 @@ from evosync.db import browse, switches
 from evosync.db.browse import Bucket, Find, GroupSeen, ProductSeen, StoreNamed, StoreSeen
 from evosync.db.choices import Unknown
 from evosync.db.credentials import connected
-from evosync.domain.ids import ROOT, CommunityId, GroupId, StoreId, UserId
+from evosync.domain.ids import ROOT, GroupId, StoreId, UserId
 from evosync.domain.mirror import StoreState
 from evosync.domain.status import NEEDS_OWNER, Status
 from evosync.web import session
@@ -115,12 +115,11 @@ async def _store(connection: AsyncConnection, user: UserId, ident: StoreId) -> S
 async def show_groups(request: web.Request) -> web.Response:
     services, viewer, ident = request.app[SERVICES], viewer_of(request), _store_of(request)
 
-    async def look(connection: AsyncConnection) -> tuple[StoreNamed, tuple[GroupSeen, ...], datetime | None]:
+    async def look(connection: AsyncConnection) -> tuple[StoreNamed, tuple[GroupSeen, ...]]:
         store = await _store(connection, viewer.id, ident)
-        seen = await connected(connection, viewer.id)
-        return store, await browse.groups(connection, viewer.id, ident), seen.started_at
+        return store, await browse.groups(connection, viewer.id, ident)
 
-    store, groups, started_at = await services.database.read(look)
+    store, groups = await services.database.read(look)
     shown = [group for group in groups if group.is_on]
     context = {
         "store": store,
@@ -129,7 +128,7 @@ async def show_groups(request: web.Request) -> web.Response:
         "all": groups,
         "shown": shown,
         "products": sum(group.products for group in shown),
-        "has_started": started_at is not None,
+        "has_started": store.has_started,
         "path": store_path,
         "group_path": group_path,
         "list_path": list_path,
@@ -233,16 +232,12 @@ async def show_products(request: web.Request) -> web.Response:
     services, viewer, ident = request.app[SERVICES], viewer_of(request), _store_of(request)
     find = _find_of(request)
 
-    async def look(
-        connection: AsyncConnection,
-    ) -> tuple[StoreNamed, browse.Shelves, browse.ProductPage, CommunityId | None]:
+    async def look(connection: AsyncConnection) -> tuple[StoreNamed, browse.Shelves, browse.ProductPage]:
         store = await _store(connection, viewer.id, ident)
         shelves = await browse.shelves_of(connection, viewer.id, ident)
-        seen = await connected(connection, viewer.id)
-        found = await browse.products(connection, viewer.id, ident, shelves, find)
-        return store, shelves, found, seen.community
+        return store, shelves, await browse.products(connection, viewer.id, ident, shelves, find)
 
-    store, shelves, found, community = await services.database.read(look)
+    store, shelves, found = await services.database.read(look)
     language = request[WORDS].language.value
     chosen = {"g": segment(find.group) if find.group is not None else None, "q": find.text or None}
     state = find.bucket.value if find.bucket is not None else None
@@ -263,7 +258,7 @@ async def show_products(request: web.Request) -> web.Response:
             for bucket, text in _CHIPS
             if bucket in {None, Bucket.IN_VK, find.bucket} or found.counts.get(bucket, 0)
         ],
-        "rows": [_row(product, store, community, language, request) for product in found.products],
+        "rows": [_row(product, store, language, request) for product in found.products],
         "back": list_path(ident, **chosen, state=state, page=str(found.number - 1)) if found.number > 1 else "",
         "next": (
             list_path(ident, **chosen, state=state, page=str(found.number + 1)) if found.number < found.pages else ""
@@ -302,9 +297,7 @@ class Row:
     symbol: str = "ext"
 
 
-def _row(
-    product: ProductSeen, store: StoreNamed, community: CommunityId | None, language: str, request: web.Request
-) -> Row:
+def _row(product: ProductSeen, store: StoreNamed, language: str, request: web.Request) -> Row:
     words, form = request[WORDS], request[FORMAT]
     code = words.gettext("code %(code)s", code=product.code) if product.code else ""
     sub = " · ".join(filter(None, (product.group or words.gettext("No group"), code)))
@@ -316,8 +309,8 @@ def _row(
     link, link_text, symbol = "", "", "ext"
     if product.status.standing in NEEDS_OWNER:
         link, link_text, symbol = "/sync/problems", words.gettext("What to do"), "right"
-    elif product.item is not None and community is not None:
-        link, link_text = item_address(community, product.item), words.gettext("Open in VK")
+    elif product.item is not None and store.community is not None:
+        link, link_text = item_address(store.community, product.item), words.gettext("Open in VK")
     return Row(product.name, sub, price, said.tone, said.pill.said(language), reason, link, link_text, symbol)
 
 
