@@ -47,13 +47,9 @@ class Throttled(CloudError):
 
 @dataclass(eq=False)
 class Quota(CloudError):
-    """VK stops one method for a while (9, 29) or all writes until a person acts (14).
-
-    `method` is the VK method that is stopped; `writes` is True when every write must wait.
-    """
+    """VK stops one method, for a while (9, 29) or until a person acts (14)."""
 
     method: str = ""
-    writes: bool = False
 
 
 @dataclass(eq=False)

@@ -354,10 +354,12 @@ class Dispatcher:
             self._stop(error, fault)
 
     def _stop(self, quota: Quota, fault: Fault) -> None:
-        """VK has enough of a method, or of all writes: what waits for the same would only make it worse."""
-        stopped = self._waiting.take_if(
-            lambda call: not call.repeatable if quota.writes else call.method == quota.method
-        )
+        """VK has enough of a method: what waits for the same would only make it worse.
+
+        Also where it wants a person (14): creates bring that about, and prices must go on being put right; should
+        VK refuse those too, it says so of them.
+        """
+        stopped = self._waiting.take_if(lambda call: call.method == quota.method)
         for call in stopped:
             _fail(call, to_error(fault, method=call.method, write=not call.repeatable))
 

@@ -156,7 +156,7 @@ def to_error(fault: Fault, *, method: str, write: bool) -> CloudError:
         case Kind.THROTTLED:
             return Throttled(Side.VK, code, detail, wait=timedelta(seconds=1))
         case Kind.QUOTA | Kind.CAPTCHA as kind:
-            return Quota(Side.VK, code, detail, method=method, writes=kind is Kind.CAPTCHA)
+            return Quota(Side.VK, code, detail, method=method)
         case Kind.REFUSED:
             return Refused(Side.VK, code, detail, field=named_field(fault))
         case kind:
