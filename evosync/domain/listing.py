@@ -20,8 +20,9 @@ class Listing:
 
     @property
     def digest(self) -> str:
-        """Two listings agree when they name the same products."""
-        return digest(*sorted(product.id for product in self.products)).hex()
+        """Two listings agree when they name the same products and groups."""
+        products = sorted(product.id for product in self.products)
+        return digest(*products, "groups", *sorted(group.id for group in self.groups)).hex()
 
 
 def looks_wrong(count: int, known: int) -> bool:
@@ -30,13 +31,16 @@ def looks_wrong(count: int, known: int) -> bool:
 
 
 def doubt(
-    listing: Listing, known: int, reading: StoreReading, *, now: datetime, apart: timedelta
+    listing: Listing, known: int, groups_known: int, reading: StoreReading, *, now: datetime, apart: timedelta
 ) -> StoreReading | None:
     """The reading to keep if the listing is held; None if it may be believed.
 
+    `known` and `groups_known` are how many the store had. Without their groups all its products would move, or count
+    as switched off, so these are doubted as well.
     A suspicious listing is believed once a second one, at least `apart` later, says the same.
     """
-    if not looks_wrong(len(listing.products), known):
+    few_products = looks_wrong(len(listing.products), known)
+    if not few_products and not looks_wrong(len(listing.groups), groups_known):
         return None
     mark = listing.digest
     if reading.state is StoreState.HELD and reading.held_digest == mark and reading.held_at is not None:
@@ -47,7 +51,7 @@ def doubt(
         since = now
     return StoreReading(
         state=StoreState.HELD,
-        code="half" if listing.products else "empty",
+        code="groups" if not few_products else "half" if listing.products else "empty",
         full_at=reading.full_at,
         delta_at=reading.delta_at,
         retry_at=since + apart,

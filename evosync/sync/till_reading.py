@@ -76,7 +76,8 @@ class TillReader:
                 continue
             known[store.id] = await self._ledger.known_products(self._user, store.id)
             alive = sum(1 for product in known[store.id].values() if not product.gone)
-            held = doubt(answer, alive, before, now=now, apart=self._patience.held)
+            grouped = sum(1 for group in groups if group.store == store.id)
+            held = doubt(answer, alive, grouped, before, now=now, apart=self._patience.held)
             if held is not None:
                 fresh[store.id] = held
                 continue

@@ -64,11 +64,14 @@ async def test_an_empty_or_half_listing_is_held_until_two_agree_minutes_apart(wo
     assert len([item for item in owner.items if not item.hidden]) == left
 
 
-async def test_an_empty_listing_that_was_a_mistake_hides_nothing(world: World) -> None:
+@pytest.mark.parametrize("listing", ["evotor.products", "evotor.groups"])
+async def test_an_empty_listing_that_was_a_mistake_hides_and_moves_nothing(world: World, listing: str) -> None:
     owner = await world.owner(6)
     await owner.run()
-    world.sandbox.fault("empty_list", "evotor.products")
+    writes, fault = owner.writes(), world.sandbox.fault("empty_list", listing)
     await owner.run()
+    assert fault.reached.is_set()
+    assert owner.writes() == writes
     world.clock.forward(minutes=6)
     record = await owner.run()
     assert (record.outcome, record.tally.hidden, record.tally.unchanged) == ("ok", 0, 6)
