@@ -191,6 +191,21 @@ async def take_token(connection: AsyncConnection, till_user: str, *, sealer: Sea
     return None if opened is None else opened.secret
 
 
+async def seal_pending_anew(connection: AsyncConnection, sealer: Sealer, *, limit: int = 500) -> int:
+    """Moves waiting tokens under an earlier key to the current one; returns how many. Those that do not open stay."""
+    query = select(_p.till_user, _p.key_id, _p.sealed).where(_p.key_id != sealer.key_id).limit(limit).with_for_update()
+    moved = 0
+    for till_user, key_id, box in (await connection.execute(query)).all():
+        opened = unseal(sealer, Sealed(key_id, box), about=_about_pending(till_user))
+        if opened is None:
+            continue
+        fresh = sealer.seal(opened.secret, about=_about_pending(till_user))
+        values = {"sealed": fresh.box, "key_id": fresh.key_id, "fingerprint": opened.fingerprint}
+        await connection.execute(update(pending_tokens).where(_p.till_user == till_user).values(**values))
+        moved += 1
+    return moved
+
+
 async def park(connection: AsyncConnection, user: UserId, *, reason: str, at: datetime) -> bool:
     """Nothing is read or written until `unpark`; False if it was so already. Wishes wait no longer."""
     done = await connection.execute(

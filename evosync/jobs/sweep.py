@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from evosync.db import connections, thinning
+from evosync.db import connections, thinning, till_accounts
 from evosync.db.engine import Database
 from evosync.security.seal import Sealer
 
@@ -61,11 +61,15 @@ class Sweep:
     async def _seal_anew(self) -> int:
         """Until nothing is left under an earlier key that opens."""
         moved = 0
-        while True:
-            some = await self.database.write(lambda connection: connections.seal_anew(connection, self.sealer))
-            if not some:
-                return moved
-            moved += some
+        for seal_anew in (connections.seal_anew, till_accounts.seal_pending_anew):
+            while True:
+                some = await self.database.write(
+                    lambda connection, seal=seal_anew: seal(connection, self.sealer)  # type: ignore[misc]  # bound at once
+                )
+                if not some:
+                    break
+                moved += some
+        return moved
 
 
 class Sweeper:

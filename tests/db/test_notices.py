@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, insert, select, update
 
-from evosync.db import accounts, connections, runs, site
+from evosync.db import accounts, connections, runs, site, till_accounts
 from evosync.db.engine import Database
 from evosync.db.tables import (
     cached_products,
@@ -196,9 +196,12 @@ async def test_a_mirror_that_is_not_to_run_does_not_fail(world: World, why: str)
 
 
 async def test_after_a_sweep_nothing_is_left_under_an_earlier_key(world: World) -> None:
-    assert (await world.sweep(Sealer([NEW_KEY, OLD_KEY]))())["sealed_anew"] == 2
+    async with world.database.writing() as connection:
+        await till_accounts.keep_token(connection, "02", "a token", sealer=Sealer([OLD_KEY]), at=NOW)
+    assert (await world.sweep(Sealer([NEW_KEY, OLD_KEY]))())["sealed_anew"] == 3
     now = Sealer([NEW_KEY])
-    async with world.database.reading() as connection:
+    async with world.database.writing() as connection:
+        assert await till_accounts.take_token(connection, "02", sealer=now) == "a token"
         for table in (evotor_connections, vk_connections):
             assert await connection.scalar(select(table.c.key_id)) == now.key_id
     assert (await world.sweep(now)())["sealed_anew"] == 0
