@@ -118,7 +118,7 @@ async def open_core(settings: Settings, *, clock: Clock = now) -> AsyncIterator[
         sealer = Sealer(
             [settings.secret_key.get_secret_value(), *(key.get_secret_value() for key in settings.secret_key_previous)]
         )
-        ledger = DbLedger(database, sealer=sealer, defaults=Defaults(policy=_policy(settings)), clock=clock)
+        ledger = DbLedger(database, sealer=sealer, defaults=Defaults(policy=policy_of(settings)), clock=clock)
         pacer = RedisPacer(redis, settings.vk_requests_per_second)
         pressure = Pressure(batch_limit=settings.vk_batch_limit, max_in_flight=settings.vk_max_in_flight)
         address = VkAddress(settings.vk_api_url, settings.vk_api_version, settings.vk_timeout_seconds)
@@ -207,7 +207,8 @@ async def _open_http() -> AsyncIterator[aiohttp.ClientSession]:
         yield http
 
 
-def _policy(settings: Settings) -> Policy:
+def policy_of(settings: Settings) -> Policy:
+    """What the operator set for owners who set nothing."""
     return Policy(
         weight_grams=settings.vk_weight_price_multiplier,
         stock_constant=settings.vk_stock_amount,

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from evosync import resources
 from evosync.accounts.post import PostOffice
-from evosync.app import Core
+from evosync.app import Core, policy_of
 from evosync.health import Doctor
 from evosync.jobs.roster import Roster
 from evosync.metrics import Gauges, counting, guarded_page, open_page
@@ -140,6 +140,8 @@ def _site(settings: Settings) -> Site:
         invite_hours=settings.invite_expire_hours,
         sms=settings.sms_provider != "console" or not settings.is_public,
         refresh_interval_seconds=settings.catalog_refresh_interval_seconds,
+        policy=policy_of(settings),
+        adds_per_day=settings.vk_adds_per_day,
     )
 
 

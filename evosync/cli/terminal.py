@@ -41,11 +41,12 @@ _SKIPPED = {
 _CODES = {
     "VK 5": "VK does not accept the token any more: connect VK again",
     "VK 7": "the token has no right to this shop",
+    "VK 1438": "the shop of the community is switched off",
     "VK 14": "VK wants a person to pass a test",
     "VK 15": "the token has no right to this shop",
     "Evotor 401": "Evotor does not accept the token any more: connect the till again",
     "Evotor 403": "the application is not installed in this Evotor account",
-    "price ×100": "VK read a price 100 times too high or too low: everything was stopped",
+    "prices": "VK read a price 100 times too high or too low: everything was stopped",
     "currency": "the community does not count in roubles: set its currency first",
     "shop_off": "the shop of the community is switched off",
     "no_rights": "the token's person is no editor of the community",

@@ -224,7 +224,7 @@ class Creator:
 
     def _guard(self, add: AddItem, item: Item | None) -> None:
         if item is not None and item.kopecks is not None and price_is_off(add.kopecks, item.kopecks):
-            self._work.fail(GuardTripped(Side.VK, "price ×100", wanted=add.kopecks, got=item.kopecks))
+            self._work.fail(GuardTripped(Side.VK, "prices", wanted=add.kopecks, got=item.kopecks))
 
     def _link(self, add: AddItem, sent: AddItem, item: ItemId, seen: Item | None) -> Link:
         refusal = self._softened.get(add.product, "") if sent is not add else ""

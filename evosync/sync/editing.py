@@ -155,7 +155,7 @@ class _Chunk:
         work = self._work
         read = seen.kopecks if seen is not None else None
         if edit.kopecks is not None and read is not None and price_is_off(edit.kopecks, read):
-            work.fail(GuardTripped(Side.VK, "price ×100", wanted=edit.kopecks, got=read))
+            work.fail(GuardTripped(Side.VK, "prices", wanted=edit.kopecks, got=read))
         self._links.append(written_link(edit, seen))
         status = self._after.get(edit.product, Status(Standing.IN_STEP))
         if edit.link.refused and edit.link.refused == edit.source:

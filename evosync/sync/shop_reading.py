@@ -64,6 +64,10 @@ class ShopReader:
             )
 
 
+_CODES = {ShopTrouble.NO_RIGHTS: "VK 7", ShopTrouble.SHOP_OFF: "VK 1438"}
+"""Found before VK had to refuse a write for it: the same cause, so the same code."""
+
+
 def refuse(community: Community) -> None:
     """Raise for a community that must not be mirrored into."""
     match community.trouble:
@@ -72,7 +76,7 @@ def refuse(community: Community) -> None:
         case ShopTrouble.CURRENCY:
             raise GuardTripped(Side.VK, "currency", community.currency_name, wanted=RUBLE, got=community.currency or 0)
         case trouble:
-            raise Rejected(Side.VK, trouble.value)
+            raise Rejected(Side.VK, _CODES.get(trouble, trouble.value))
 
 
 def _named(links: Mapping[ProductId, Link]) -> set[ItemId]:

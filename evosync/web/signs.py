@@ -16,9 +16,6 @@ from evosync.words.format import Format
 from evosync.words.language import Words
 from evosync.words.tone import Tone
 
-_OWN_CODES = {"price ×100": "prices"}
-"""Codes of the run's own guards, as the cards have them."""
-
 
 class Press(Enum):
     """The one button of a sign."""
@@ -64,7 +61,7 @@ class View:
 
 def broken_card(code: str) -> Card:
     """The card of a connection that is broken, by the code that it is stored with."""
-    return stored_card(_OWN_CODES.get(code, code))
+    return stored_card(code)
 
 
 def sign_of(view: View, words: Words, form: Format) -> Sign:
@@ -158,7 +155,7 @@ def _trouble(view: View, words: Words, form: Format) -> Sign | None:
     last = view.last
     if last is None or last.outcome not in {Outcome.FAILED, Outcome.HELD}:
         return None
-    card = card_of(_OWN_CODES.get(last.code, last.code))
+    card = card_of(last.code)
     if card is None:
         return None
     language = words.language.value
