@@ -85,4 +85,9 @@ async def current(engine: AsyncEngine) -> str | None:
 
 async def is_current(engine: AsyncEngine) -> bool:
     """Whether the database is at the newest revision that this installation knows."""
-    return await current(engine) == ScriptDirectory.from_config(_config()).get_current_head()
+    return await current(engine) == newest()
+
+
+def newest() -> str | None:
+    """The newest revision that this installation knows; reads all of their files."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
