@@ -1,7 +1,9 @@
 """What monitors are told: the metrics, who may read them, and which part is ill."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -13,14 +15,22 @@ from evosync.app import Parts, open_core
 from evosync.cli.serve import running
 from evosync.db import migrate
 from evosync.db.engine import Database, make_engine
-from evosync.domain.ids import RunId, UserId
+from evosync.domain.connection import Token, VkConnection
+from evosync.domain.errors import Unavailable
+from evosync.domain.ids import CommunityId, RunId, StoreId, UserId
 from evosync.domain.mirror import Outcome, Progress, RunRecord, Scope, Step, Tally
+from evosync.evotor.client import EvotorTill, Patience
 from evosync.health import STUCK, Doctor, Going, Nurse, Pulse, Signs
 from evosync.logs import Redactor, bound
 from evosync.metrics import Metrics
 from evosync.queue import HEALTH_KEY, Queue, close_redis, open_redis
 from evosync.reports import cleaned, start_reports
 from evosync.settings import Settings, SettingsError, load_settings
+from evosync.sync.mailbox import Mailbox, Message
+from evosync.sync.supervisor import Supervisor
+from evosync.vk.dispatcher import Pressure
+from evosync.vk.pacer import MemoryPacer
+from evosync.vk.sides import VkAddress, VkSides
 
 TOKEN = "a token of the tests, long enough"
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -206,3 +216,53 @@ def test_a_report_holds_no_secret_no_request_and_no_person() -> None:
     shown = str(cleaned(event, Redactor(["hidden text"])))
     for secret in ("abcdefgh", "olga", "cookies", "abc"):
         assert secret not in shown
+
+
+async def test_a_supervisor_ends_a_run_that_hangs_and_takes_the_owner_again() -> None:
+    begun: asyncio.Queue[int] = asyncio.Queue()
+
+    async def run(user: UserId, message: Message, stopping: asyncio.Event, mailbox: Mailbox) -> None:
+        begun.put_nowait(1)
+        await asyncio.Event().wait()
+
+    async def crashed(user: UserId, error: Exception) -> None:
+        raise AssertionError(user) from error
+
+    supervisor = Supervisor(run, crashed=crashed)
+    message = Message(Scope.FULL, frozenset({"button"}))
+    assert supervisor.interrupt(ANNA) is False
+    for _ in range(2):
+        supervisor.tell(ANNA, message)
+        await begun.get()
+        assert supervisor.interrupt(ANNA) is True
+        while supervisor.states():
+            await asyncio.sleep(0)
+
+
+async def test_every_call_to_a_cloud_is_counted_with_how_it_ended() -> None:
+    metrics = Metrics()
+    async with aiohttp.ClientSession() as http:
+        till = EvotorTill(
+            http, "http://127.0.0.1:1", Token("secret", "f"), patience=Patience(tries=1),
+            seen=partial(metrics.called, "evotor"),
+        )  # fmt: skip
+        with pytest.raises(Unavailable):
+            await till.products(StoreId("1"))
+    text = metrics.text().decode()
+    assert 'evosync_cloud_calls_total{cloud="evotor",code="Evotor connection",method="products"} 1.0' in text
+    assert "secret" not in text
+
+
+async def test_calls_at_vk_are_counted_each_for_itself() -> None:
+    seen: list[tuple[str, str]] = []
+    async with aiohttp.ClientSession() as http:
+        sides = VkSides(
+            http, VkAddress("http://127.0.0.1:1", timeout=2), MemoryPacer(100), Pressure(back_off=0.01),
+            seen=lambda method, code, _: seen.append((method, code)),
+        )  # fmt: skip
+        connection = VkConnection(Token("secret", "f"), CommunityId(1))
+        async with sides.shop(connection) as shop:
+            with pytest.raises(Unavailable):
+                await shop.community()
+    assert seen
+    assert {code for _, code in seen} == {"VK unreachable"}
