@@ -65,7 +65,7 @@ async def test_an_album_shows_its_items_with_pictures_prices_and_what_they_follo
     assert 'src="https://sun1.userapi.com/501.jpg"' in page.text
     assert "501 ₽" in said(page)
     coffee = line(page, "Кофе Эспрессо")
-    assert "идёт за товаром «Кофе Эспрессо»" in coffee
+    assert "на кассе: Кофе Эспрессо, код 1001" in coffee
     assert f"/catalog/stores/{STORE}/products?q=1001" in coffee
     assert "https://vk.com/market-123?w=product-123_501" in coffee
     assert "Нет в наличии" in line(page, "Ёлочный чай")
@@ -75,7 +75,7 @@ async def test_an_album_shows_its_items_with_pictures_prices_and_what_they_follo
 async def test_an_item_of_the_owners_own_is_said_to_be_his(owner: Browser) -> None:
     page = await owner.get(f"{ALBUMS}/12/products")
     assert "Ваша карточка" in line(page, "Торт на заказ & свечи")
-    assert "идёт за товаром" not in line(page, "Торт на заказ & свечи")
+    assert "на кассе" not in line(page, "Торт на заказ & свечи")
 
 
 async def test_album_0_holds_what_is_in_no_album(owner: Browser) -> None:

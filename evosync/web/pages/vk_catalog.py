@@ -114,7 +114,8 @@ def _row(item: ItemSeen, community: CommunityId, request: web.Request) -> Row:
         tone, pill, reason = YOURS.tone, YOURS.pill.said(language), YOURS.reason.said(language)
     else:
         name = item.followed.name or item.title
-        follows = words.gettext("follows “%(name)s”", name=name)
+        code = words.gettext("code %(code)s", code=item.followed.code) if item.followed.code else ""
+        follows = words.gettext("at the till: %(name)s", name=", ".join(filter(None, (name, code))))
         if item.followed.store is not None:
             till = list_path(item.followed.store, q=item.followed.code or name)
         tone, pill, reason = _state(item, request)
