@@ -24,8 +24,8 @@ def build() -> argparse.ArgumentParser:
         ("worker", "run the worker and the mirrors alone; --port serves only /health"),
     ):
         server = command(name, text)
-        server.add_argument("--host", help="address to listen on (setting HOST, else 127.0.0.1)")
-        server.add_argument("--port", type=int, help="port to listen on (setting PORT, else 8000)")
+        server.add_argument("--host", help="address to listen on (setting EVOSYNC_HOST, else 127.0.0.1)")
+        server.add_argument("--port", type=int, help="port to listen on (setting EVOSYNC_PORT, else 8000)")
 
     command("migrate", "bring the database to this version's tables; safe to repeat, and from several machines")
 

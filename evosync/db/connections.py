@@ -12,6 +12,7 @@ from evosync.db.tables import evotor_connections, mirrors, vk_connections
 from evosync.domain.connection import Health, Token
 from evosync.domain.errors import Side
 from evosync.domain.ids import CommunityId, UserId
+from evosync.domain.mirror import Scope
 from evosync.security.seal import Sealed, Sealer, Unsealable
 
 UNREADABLE = "unreadable"
@@ -168,6 +169,12 @@ async def mend(connection: AsyncConnection, side: Side, *, reason: str, since: d
         )
         await connection.execute(
             update(mirrors).where(mirrors.c.user_id == owner, mirrors.c.run_id.is_(None)).values(next_at=since)
+        )
+        # The run that met the fault may not have ended yet, and will then put the owner to sleep: wish for another.
+        await connection.execute(
+            update(mirrors)
+            .where(mirrors.c.user_id == owner, mirrors.c.run_id.is_not(None), mirrors.c.wanted_at.is_(None))
+            .values(wanted_at=since, wanted_scope=Scope.DELTA.value, wanted_reasons=["mended"])
         )
     return len(owners)
 

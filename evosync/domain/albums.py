@@ -51,12 +51,15 @@ def plan_albums(
     albums: Sequence[Album],
     links: Sequence[AlbumLink],
     policy: Policy,
+    *,
+    complete: bool = True,
 ) -> AlbumPlan:
     """One album for each title among the groups in `sizes` (group → how many products it shows).
 
     Groups of one title share an album; an album that bears the title already is taken over. A renamed
     group renames its album, unless the owner renamed that himself or another group still needs the old
-    title. Where VK has no more room, the largest groups come first.
+    title. Where VK has no more room, the largest groups come first. Not `complete`: `sizes` has some of the groups
+    only, so nothing is renamed, for another group may still need the title.
     """
     present = {album.id: album for album in albums}
     by_title: dict[AlbumKey, AlbumId] = {}
@@ -97,6 +100,8 @@ def plan_albums(
         elif moved is not None:
             existing[key] = moved.album
             needed_as_is.add(moved.album)
+            if not complete:
+                continue
             if fold_vk(present[moved.album].title) == fold_vk(moved.read_back):
                 actions.append(RenameAlbum(key, moved.album, titles[key], tuple(groups)))
             else:

@@ -112,7 +112,7 @@ def _index(look: Survey, links: Mapping[ProductId, Link]) -> _Index:
     if any(product not in links for product in look.open):
         for item in look.shop.items.values():
             ours = item.sku is not None and item.sku.startswith(PREFIX)
-            if item.id not in taken and not ours and item.availability is Availability.AVAILABLE:
+            if item.id not in taken and not ours and item.availability is not Availability.REMOVED:
                 by_title[fold_vk(item.title)].append(item)
         if by_title:
             titles = (_title_of(rows) for rows in look.shown.values())
@@ -287,7 +287,8 @@ def _bind_titled(product: ProductId, look: Survey, index: _Index, draft: _Draft)
         state=LinkState.LIVE,
         item=item.id,
         keeps_text=True,
-        written=Written(),
+        # Unavailable with a stock of 0 is sold out and follows the till; with any other, its owner hid it.
+        written=Written(hidden=item.availability is Availability.UNAVAILABLE and item.stock != 0),
         read_back=as_read(item),
         face=item.face,
     )

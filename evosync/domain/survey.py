@@ -68,7 +68,7 @@ def survey(
             group = shelf.group_of(lead)
             album_group[product] = group
             sizes[group] += 1
-    albums = plan_albums(sizes, shelf, shop.albums, album_links, policy)
+    albums = plan_albums(sizes, shelf, shop.albums, album_links, policy, complete=shop.complete)
 
     settings = policy_digest(policy)
     sources: dict[ProductId, bytes] = {}

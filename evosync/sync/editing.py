@@ -88,6 +88,7 @@ class Editor:
         self._sending |= {edit.product: gone for edit in chunk}
         try:
             outcomes = await asyncio.gather(*(self._send(edit) for edit in chunk))
+            outcomes = await self._seen(outcomes)
             await _Chunk(work, self._after).record(zip(chunk, outcomes, strict=True))
         finally:
             for edit in chunk:
@@ -95,6 +96,24 @@ class Editor:
             gone.set()
         work.advance(len(chunk))
         return True
+
+    async def _seen(self, outcomes: "list[Outcome]") -> "list[Outcome]":
+        """Where VK gave no read-back of a price within the call, ask for it: no price goes unlooked at."""
+        unseen = [
+            outcome[0].item
+            for outcome in outcomes
+            if isinstance(outcome, tuple) and outcome[1] is None and outcome[0].kopecks is not None
+        ]
+        if not unseen:
+            return outcomes
+        try:
+            seen = await self._work.shop.items(unseen, priority=self._priority)
+        except CloudError:
+            return outcomes
+        return [
+            (outcome[0], outcome[1] or seen.get(outcome[0].item)) if isinstance(outcome, tuple) else outcome
+            for outcome in outcomes
+        ]
 
     async def _send(self, edit: EditItem) -> "Outcome":
         """Send; where VK refuses a text, send what can be sent, so that price and stock still go through."""
