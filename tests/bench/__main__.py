@@ -110,7 +110,8 @@ class Bench:
                 calls = (await sandbox.counters())["calls"]
         writes = {method: calls[method] for method in WRITES & calls.keys()}
         self.raw[f"unchanged {products}"] = {"run": run, "calls": calls}
-        what = f"{run['outcomes']}, {run['tally']['unchanged']} unchanged, {run['seconds']:.1f} s"
+        yardstick = f"yardstick {run['yardstick_ms']:.0f} ms"
+        what = f"{run['outcomes']}, {run['tally']['unchanged']} unchanged, {run['seconds']:.1f} s, {yardstick}"
         self._add(
             Figure(f"unchanged run of {products}: writes to VK", sum(writes.values()), 0, detail=f"{writes or ''}"),
             Figure(f"unchanged run of {products}: rows beyond the record", sum(run["rows_beyond_record"].values()), 0,
@@ -138,6 +139,7 @@ class Bench:
         self.raw[name] = {"all": done, "calls": calls}
         rows = done["rows_beyond_record"]
         what = f"{done['outcomes']}, {done['scopes']}, {done['seconds']:.1f} s, peak {done['peak_mb']:.0f} MB"
+        what += f", yardstick {done['yardstick_ms']:.0f} ms"
         self._add(
             Figure(f"{name}: CPU seconds per owner", done["cpu_seconds"] / owners, 0.08, detail=what),
             Figure(f"{name}: writes to VK and rows", sum(writes.values()) + sum(rows.values()), 0, detail=str(rows)),
