@@ -47,7 +47,7 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
-	cd alembic && ../$(BIN)/mypy --config-file ../pyproject.toml env.py versions # from inside: the library has its name
+	cd alembic && ../$(BIN)/mypy --cache-dir ../.mypy_cache --config-file ../pyproject.toml env.py versions # from inside: the library has its name
 
 imports: $(STAMP)
 	$(BIN)/lint-imports

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -16,13 +17,13 @@ from evosync.notify.letters import Renderer
 from evosync.notify.mail import ConsoleMail, Mail, SmtpMail, SmtpServer
 from evosync.notify.sms import ConsoleSms, Sms, SmsRu
 from evosync.security.passwords import Passwords
-from evosync.settings import Settings
+from evosync.settings import Settings, is_loopback
 from evosync.sync.supervisor import Supervisor
 from evosync.web import apidocs
 from evosync.web.app import make_links, make_site
 from evosync.web.connecting import ShopCheck, TillCheck
 from evosync.web.mirroring import CategoryTree, DryRun
-from evosync.web.services import Services, Site
+from evosync.web.services import PICTURE_HOSTS, Services, Site
 from evosync.web.webhooks.routes import Webhooks
 from evosync.words.language import load_catalogs
 
@@ -142,7 +143,15 @@ def _site(settings: Settings) -> Site:
         refresh_interval_seconds=settings.catalog_refresh_interval_seconds,
         policy=policy_of(settings),
         adds_per_day=settings.vk_adds_per_day,
+        picture_hosts=_picture_hosts(settings),
     )
+
+
+def _picture_hosts(settings: Settings) -> tuple[str, ...]:
+    """VK's own, and where VK is imitated on this machine, the imitation."""
+    cloud = urlsplit(settings.vk_api_url)
+    here = is_loopback(cloud.hostname or "")
+    return (*PICTURE_HOSTS, f"{cloud.scheme}://{cloud.netloc}") if here else PICTURE_HOSTS
 
 
 def _mail(settings: Settings, host: str) -> Mail:

@@ -26,6 +26,8 @@ from evosync.sandbox.server import serve as serve_sandbox
 from evosync.sandbox.state import Sandbox
 from evosync.security.passwords import Passwords
 from evosync.settings import Settings
+from evosync.vk.connect import Step as Checking
+from evosync.vk.connect import check_connection
 
 EMAIL = "demo@example.com"
 PASSWORD = "demo-demo"  # noqa: S105 - of an account that exists in the demo alone
@@ -137,13 +139,17 @@ async def _owner(core: Core, seeded: Demo) -> UserId:
             at=core.clock(),
         )
     )
+    community = CommunityId(seeded.group_id)
+    vk_token = Token(seeded.vk_token, core.sealer.fingerprint(seeded.vk_token))
+    checked = await check_connection(core.clients.vk, vk_token, community)
+    name = next((step.values.get("name", "") for step in checked if step.step is Checking.COMMUNITY), "")
     await core.database.write(
         lambda connection: connections.save_vk(
             connection,
             user,
             seeded.vk_token,
-            community=CommunityId(seeded.group_id),
-            name="",
+            community=community,
+            name=name,
             vk_user_id=None,
             expires_at=None,
             sealer=core.sealer,

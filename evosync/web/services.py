@@ -23,6 +23,10 @@ Clock = Callable[[], datetime]
 """Aware UTC."""
 
 
+PICTURE_HOSTS = ("https://*.userapi.com", "https://*.vkuserphoto.ru", "https://*.vk.com")
+"""Where VK serves pictures of items from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """What the operator set, as far as pages care.
@@ -42,7 +46,7 @@ class Site:
     """Who runs the service, for the privacy policy and the terms."""
     jivosite_widget_id: str = ""
     proxies: tuple[str, ...] = ("127.0.0.1", "::1")
-    picture_hosts: tuple[str, ...] = ("https://*.userapi.com", "https://*.vkuserphoto.ru", "https://*.vk.com")
+    picture_hosts: tuple[str, ...] = PICTURE_HOSTS
     invite_hours: int = 48
     sms: bool = False
     """Whether an SMS can be sent, so that an account may live with a phone alone."""
