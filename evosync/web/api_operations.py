@@ -40,7 +40,7 @@ class UserToken(Open):
     """The token with which the till's catalog is read."""
 
     userId: TillUser  # noqa: N815
-    token: Annotated[str, Field(pattern=r"^[A-Za-z0-9_=-]{1,200}$")]
+    token: Annotated[str, Field(pattern=r"^[!-~]{1,500}$")]
 
 
 class Tariff(Open):
@@ -56,21 +56,20 @@ class InstallationData(Open):
 
 
 class Installation(Open):
-    """`ApplicationInstalled` or `ApplicationUninstalled`."""
+    """`ApplicationInstalled` or `ApplicationUninstalled`; `timestamp`, in Unix milliseconds, orders them."""
 
-    id: Annotated[str, Field(min_length=1, max_length=200)]
-    type: Annotated[str, Field(min_length=1, max_length=200, examples=["ApplicationInstalled"])]
-    timestamp: Annotated[int, Field(ge=0, lt=2**53, description="Unix milliseconds")]
+    id: Annotated[str, Field(min_length=1, max_length=500)]
+    type: Annotated[str, Field(min_length=1, max_length=500, examples=["ApplicationInstalled"])]
     data: InstallationData
 
 
 class Subscription(Open):
     """What became of a subscription; `sequenceNumber` orders the events of one."""
 
-    subscriptionId: Annotated[str, Field(min_length=1, max_length=200)]  # noqa: N815
+    subscriptionId: Annotated[str, Field(min_length=1, max_length=500)]  # noqa: N815
     userId: TillUser  # noqa: N815
     sequenceNumber: Annotated[int, Field(ge=0, lt=2**53)]  # noqa: N815
-    type: Annotated[str, Field(min_length=1, max_length=200, examples=["SubscriptionTerminated"])]
+    type: Annotated[str, Field(min_length=1, max_length=500, examples=["SubscriptionTerminated"])]
 
 
 class StoreRow(Open):

@@ -131,7 +131,7 @@ def _described(name: str, operation: Operation) -> dict[str, Any]:
     }
     if operation.parameters:
         # A slash would make it another path.
-        schema = {"type": "string", "pattern": "^[A-Za-z0-9-]{1,64}$"}
+        schema = {"type": "string", "pattern": "^[^/{}]+$"}
         found["parameters"] = [
             {"name": key, "in": "path", "required": True, "description": text, "schema": schema}
             for key, text in operation.parameters.items()

@@ -200,8 +200,7 @@ async def measure(*, times: int, many: int) -> list[Figure]:
                 bench = Bench(core, sandbox, http, url, control)
                 small = await bench.owner(sandbox.owners[0])
                 await want(core, small.user, scope=Scope.FULL, reason="bench")
-                await bench._mirrored(small, 300)  # noqa: SLF001 - its own bench
-                big = await bench.owner(await bench.seed(many))
+                await bench._mirrored(small, 250)
                 await asyncio.sleep(2)
             await sandbox.slow()
             async with _service(sandbox, folder) as (core, url):
@@ -211,6 +210,7 @@ async def measure(*, times: int, many: int) -> list[Figure]:
                 await bench.answers(small, 100)
                 await asyncio.sleep(5)
                 await bench.burst(small)
+                big = await bench.owner(await bench.seed(many))
                 await bench.beside(small, big, times // 2)
                 await bench.within(big, times // 2)
                 return bench.figures

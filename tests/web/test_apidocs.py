@@ -28,7 +28,8 @@ async def site(services: Services, compiled_templates: FileSystemBytecodeCache) 
     hooks = Webhooks(services, [SECRET])
     app = make_site(services, routes=[*hooks.routes, *apidocs.routes], template_cache=compiled_templates)
     app.cleanup_ctx.append(hooks.while_running)
-    async with TestServer(app) as server:
+    server = TestServer(app)
+    async with server:
         yield server
 
 
@@ -84,9 +85,7 @@ async def test_nothing_that_the_pages_load_comes_from_elsewhere(reader: Browser)
     assert (await reader.get("/docs/no-such-file.js")).status == 404
 
 
-@pytest.mark.parametrize(
-    ("path", "text"), [("/docs", "An owner installed the app"), ("/redoc", "Webhooks")]
-)
+@pytest.mark.parametrize(("path", "text"), [("/docs", "An owner installed the app"), ("/redoc", "Webhooks")])
 async def test_both_readers_render_without_a_console_error(site: TestServer, path: str, text: str) -> None:
     binary = shutil.which("chromium")
     if binary is None:

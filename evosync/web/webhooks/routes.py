@@ -140,7 +140,7 @@ class Webhooks:
         number = row.get("sequenceNumber")
         if number is None:
             raise answers.missing("sequenceNumber")
-        if not _is_number(number):
+        if not _is_number(number) or number < 0 or number != int(number):
             raise answers.incorrect("sequenceNumber")
         facts = {"type": told, "subscription": subscription, "number": number}
         key = key_of(Kind.SUBSCRIPTION, subscription, number)
