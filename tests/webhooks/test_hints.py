@@ -1,6 +1,7 @@
 """Hints: what is due after them, what never follows from them, and that none is lost."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -80,8 +81,8 @@ async def test_a_receipt_names_its_products_where_the_till_counts_the_stock(clou
     await cloud.call("/receipts", RECEIPT, token=token)
     await nudged(world)
     scope, reasons = await cloud.wish()
-    message = Message.about(Scope(scope), reasons)
     assert scope == "hint"
+    message = Message.about(Scope(scope), reasons)
     assert message.named == {(StoreId(STORE), ProductId("tea")), (StoreId(STORE), ProductId("jam"))}
     assert message.whole_stores == frozenset()
 
@@ -125,7 +126,7 @@ async def test_a_body_of_another_user_is_refused_and_changes_nothing(cloud: Clou
     token = await cloud.owner(stock="till")
     other = {**RECEIPT, "userId": "01-000000000000099"}
     assert (await cloud.call("/receipts", other, token=token)).code == (400, 2003)
-    headers = {"X-Evotor-User-Id": "01-000000000000099"}
+    headers: dict[str, Any] = {"X-Evotor-User-Id": "01-000000000000099"}
     assert (await cloud.call(PRODUCTS, [], token=token, **headers)).code == (400, 2003)
     assert await cloud.wish() == (None, [])
 
