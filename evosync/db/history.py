@@ -253,8 +253,9 @@ async def fresh(connection: AsyncConnection, user: UserId) -> Fresh:
 def _group(name: str, statuses: Mapping[str | None, int]) -> GroupCount:
     buckets: Counter[Bucket] = Counter()
     for status, count in statuses.items():
-        if status is not None and status != Standing.NEW_GROUP.value:
-            buckets[bucket_of(status)] += count
+        bucket = bucket_of(status) if status != Standing.NEW_GROUP.value else None
+        if status is not None and bucket is not None:
+            buckets[bucket] += count
     same, waiting, owner = buckets[Bucket.IN_VK], buckets[Bucket.WAITING], buckets[Bucket.NEEDS_YOU]
     return GroupCount(name, same + waiting + owner, same, waiting, owner)
 

@@ -40,7 +40,14 @@ from evosync.web.viewer import load_viewer, resolve
 from evosync.words.language import load_catalogs
 
 PAGES: Final = (
-    home, login, account, recovery, profile, connections, catalog, vk_catalog,
+    home,
+    login,
+    account,
+    recovery,
+    profile,
+    connections,
+    catalog,
+    vk_catalog,
     *(sync, preview, runs, problems, sync_settings),
     *(people, person, roles, work, trail),
 )

@@ -50,7 +50,7 @@ async def shop(world: World, user: UserId, *, community: int = 204511) -> RunId:
                 **mine, group_id=GROUP, parent_id="", name="Сеты Ольги", holds_modifications=False
             )
         )
-        await upsert(connection, cached_products, [mine | _PRODUCT | {"seen_at": at, "status_at": at}])
+        await upsert(connection, cached_products, [{**mine, **_PRODUCT, "seen_at": at, "status_at": at}])
         await choices.set_choice(connection, user, on=True, store=StoreId(STORE))
         await choices.set_choice(connection, user, on=True, store=StoreId(STORE), group=GroupId(GROUP))
         await choices.start_mirror(connection, user, at=at - timedelta(days=3))
