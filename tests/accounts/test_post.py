@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync import resources
@@ -17,7 +17,7 @@ from evosync.accounts.post import TRIES, PostOffice, back_off
 from evosync.db import site as people
 from evosync.db.engine import Database, make_engine
 from evosync.db.site import Person, Purpose, UserStatus
-from evosync.db.tables import letters, metadata
+from evosync.db.tables import letters, metadata, roles
 from evosync.notify.letters import Letter, Renderer
 from evosync.notify.mail import NotSent
 from evosync.words.language import load_catalogs
@@ -91,6 +91,7 @@ async def desk(database_url: str) -> AsyncIterator[Desk]:
     database = Database(make_engine(database_url))
     async with database.engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
+        await connection.execute(insert(roles).values(name="user", built_in=True))
     carrier = Carrier()
     links = Links([b"key"], base_url="https://shop.example.ru", invite_hours=48)
     renderer = Renderer(resources.templates(), load_catalogs(), base_url="https://shop.example.ru")
