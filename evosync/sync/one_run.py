@@ -109,7 +109,6 @@ class OneRun:
         self._side = Side.EVOTOR
         self._till: TillSide | None = None
         self._shop: ShopSide | None = None
-        self._vk_requests = 0
         self.draft: Draft | None = None
 
     async def go(self) -> RunRecord:
