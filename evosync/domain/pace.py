@@ -9,13 +9,13 @@ import math
 from dataclasses import dataclass
 
 SECOND = 1_000_000
-JITTER = 44_000
+JITTER = 38_000
 """By how much N + 1 requests must overlap a second. A request that the network delays by less than
-`JITTER - LATE` more than the one N places behind it still shares no second with it, and the share of
-the allowed rate that remains is 1 / 1.044 = 0.957."""
-LATE = 10_000
-"""A departure up to this much after its slot does not move the next one: timers are never exact, and a busy
-machine would lose its rate to them."""
+`JITTER - 2 * LATE` more than the one N places behind it still shares no second with it, and the share of
+the allowed rate that remains is 1 / 1.038 = 0.963."""
+LATE = 5_000
+"""A slot taken up to this much late does not move the next one, nor does a request that leaves up to this much
+after it: timers are never exact, and a busy machine would lose its rate to them."""
 UNSTRETCHED = 1_000
 MOST_STRETCHED = 4_000
 

@@ -61,9 +61,11 @@ class Priority(IntEnum):
     TEST = 0
     HINT = 1
     PRICE = 2
-    ALBUM = 3
-    NEW = 4
-    READ = 5
+    OPENING = 3
+    """The first of a chain of answers that all else waits for: shares its request with its like only."""
+    ALBUM = 4
+    NEW = 5
+    READ = 6
 
 
 @dataclass(frozen=True, slots=True)

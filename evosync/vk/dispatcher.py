@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from evosync.domain import pace
 from evosync.domain.connection import Token
 from evosync.domain.errors import CloudError, Quota, Side, Unavailable, Unknown
 from evosync.vk import faults, script, wire
@@ -31,7 +32,7 @@ _REPLY_BYTES = 4_600_000
 _GUESSED_ITEM_BYTES = 6_000
 _TRIES = 5
 _THROTTLED_TRIES = 10
-_LATE_DEPARTURE = 0.01
+_LATE_DEPARTURE = pace.LATE / pace.SECOND
 """More than it takes to write a script: a connection had to be opened first."""
 _LONGEST_DEPARTURE = 3.0
 _HOLD_FOR_PHOTOS = 2.5

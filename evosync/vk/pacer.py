@@ -157,7 +157,7 @@ return 0
 _FURTHEST = 700_000
 """How far ahead a departure is promised. Beyond that a caller asks again later."""
 _QUIET = _FURTHEST + pace.SECOND
-_HARDLY_LATE = 20_000
+_HARDLY_LATE = 15_000
 """Where the next slots are taken already, a departure this late still keeps N + 1 of them out of one second."""
 
 

@@ -143,6 +143,8 @@ class Waiting:
         load = _Load(room)
         for queue in self._packable.values():
             for call in queue:
+                if load.opens and call.priority is not Priority.OPENING:
+                    return load.batch, False
                 if not load.gets_along_with(call):
                     continue
                 if load.batch and not load.has_room_for(call):
@@ -173,6 +175,11 @@ class _Load:
     writes: bool = False
     heavy: bool = False
     reads_back: bool = False
+
+    @property
+    def opens(self) -> bool:
+        """Few calls are answered sooner, and everything waits for the answer of these."""
+        return bool(self.batch) and self.batch[0].priority is Priority.OPENING
 
     def gets_along_with(self, call: AnyCall) -> bool:
         """Writes and heavy reads do not share a request."""

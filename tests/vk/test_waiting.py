@@ -98,6 +98,13 @@ def test_what_starts_the_pipeline_does_not_wait_for_creates(make: MakeCall) -> N
     assert wait <= 0.03
 
 
+def test_calls_that_open_a_chain_leave_before_others_and_with_their_like_only(make: MakeCall) -> None:
+    albums, opening = (make(Priority.ALBUM), make(Priority.ALBUM)), (make(Priority.OPENING), make(Priority.OPENING))
+    waiting = queue(*albums, *opening)
+    assert waiting.choose(0, ROOM) == opening
+    assert waiting.choose(0, ROOM) == albums
+
+
 def test_single_calls_go_before_a_batch_that_is_not_full(make: MakeCall) -> None:
     single = make(alone=True)
     waiting = queue(make(), single)
