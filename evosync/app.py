@@ -54,6 +54,9 @@ from evosync.vk.sides import VkAddress, VkSides
 
 log = logging.getLogger(__name__)
 
+_LEAST_POOL = 10
+"""Connections to the database that are kept, however few runs go on; as many again are opened in a rush."""
+
 
 def now() -> datetime:
     """The service's clock."""
@@ -177,7 +180,7 @@ def settle() -> None:
 async def _open_database(settings: Settings) -> AsyncIterator[Database]:
     url = settings.database_url.get_secret_value()
     await migrate.upgrade(url)
-    database = Database(make_engine(url))
+    database = Database(make_engine(url, pool_size=max(settings.max_runs, _LEAST_POOL)))
     try:
         yield database
     finally:

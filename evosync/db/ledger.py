@@ -56,10 +56,6 @@ class DbLedger:
         async with self._database.reading() as connection:
             return await mirrors.load(connection, user, sealer=self._sealer, defaults=self._defaults)
 
-    async def still_wanted(self, user: UserId) -> bool:
-        async with self._database.reading() as connection:
-            return await mirrors.still_wanted(connection, user)
-
     async def known_products(self, user: UserId, store: StoreId) -> Mapping[ProductId, KnownProduct]:
         async with self._database.reading() as connection:
             return await tills.known_products(connection, user, store)
@@ -186,8 +182,12 @@ class DbLedger:
 
         return await self._database.write(begin)
 
-    async def progress(self, run: RunId, progress: Progress, tally: Tally) -> None:
-        await self._database.write(lambda connection: runs.progress(connection, run, progress, tally, at=self._clock()))
+    async def progress(self, user: UserId, run: RunId, progress: Progress, tally: Tally) -> bool:
+        async def note(connection: AsyncConnection) -> bool:
+            await runs.progress(connection, run, progress, tally, at=self._clock())
+            return await mirrors.still_wanted(connection, user)
+
+        return await self._database.write(note)
 
     async def finish_run(
         self,

@@ -423,15 +423,16 @@ class OneRun:
         try:
             while True:
                 await asyncio.wait([stop], timeout=_LOOK_SECONDS)
+                if self._works:
+                    self._progress = Progress(Step.MIRROR, self._works[-1].done, self._works[-1].total)
                 if not stop.done() and not self._held.lost:
-                    self._unwanted = not await self._engine.ledger.still_wanted(self._mirror.user)
+                    self._unwanted = not await self._engine.ledger.progress(
+                        self._mirror.user, self._run, self._progress, self._counted()
+                    )
                 if stop.done() or self._held.lost or self._unwanted:
                     for work in self._works:
                         work.stop()
                     return
-                if self._works:
-                    self._progress = Progress(Step.MIRROR, self._works[-1].done, self._works[-1].total)
-                await self._engine.ledger.progress(self._run, self._progress, self._counted())
         finally:
             stop.cancel()
 

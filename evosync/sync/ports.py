@@ -133,9 +133,6 @@ class Ledger(Protocol):
     async def mirror(self, user: UserId) -> Mirror | None:
         """None if the user is not active."""
 
-    async def still_wanted(self, user: UserId) -> bool:
-        """Whether the user is active, connected as at the start of the run, and not paused."""
-
     # what the till last said
     async def known_products(self, user: UserId, store: StoreId) -> Mapping[ProductId, KnownProduct]: ...
     async def stores(self, user: UserId) -> tuple[Store, ...]: ...
@@ -207,7 +204,9 @@ class Ledger(Protocol):
     async def start_run(self, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime) -> RunId:
         """Also stamps the mirror's `started_at`, against which later wishes are compared."""
 
-    async def progress(self, run: RunId, progress: Progress, tally: Tally) -> None: ...
+    async def progress(self, user: UserId, run: RunId, progress: Progress, tally: Tally) -> bool:
+        """Note how far the run is. False if it is not wanted any more: paused, disconnected, no longer active."""
+
     async def finish_run(
         self,
         run: RunId,

@@ -62,6 +62,10 @@ async def finish(
     )
 
 
+async def still_wanted(database: Database, user: UserId) -> bool:
+    return await database.read(lambda connection: mirrors.still_wanted(connection, user))
+
+
 async def connect_both(database: Database, user: UserId, sealer: Sealer, at: datetime = NOW) -> None:
     async with database.writing() as connection:
         await connections.save_evotor(connection, user, "evotor-token", till_user="01-1", sealer=sealer, at=at)
@@ -96,11 +100,11 @@ async def test_only_an_active_user_has_a_mirror(
     ledger: DbLedger, database: Database, olga: UserId, status: accounts.UserStatus
 ) -> None:
     await ledger.want(olga, scope=Scope.FULL, reason="test", at=NOW)
-    assert await ledger.still_wanted(olga)
+    assert await still_wanted(database, olga)
     async with database.writing() as connection:
         await accounts.set_status(connection, olga, status)
     assert await ledger.mirror(olga) is None
-    assert not await ledger.still_wanted(olga)
+    assert not await still_wanted(database, olga)
     assert await ledger.due(LATER, 10) == []
 
 
@@ -168,7 +172,7 @@ async def test_what_the_owner_set_goes_before_what_the_operator_did(
 async def test_a_run_is_recorded_from_start_to_end(ledger: DbLedger, olga: UserId, database: Database) -> None:
     run = await ledger.start_run(olga, scope=Scope.DELTA, reasons=("clock", "toggle"), at=NOW)
     tally = Tally(products=3, created=2, reasons={"zero_price": 1}, failures={"VK 100": 1})
-    await ledger.progress(run, Progress(Step.MIRROR, 1, 3), tally)
+    await ledger.progress(olga, run, Progress(Step.MIRROR, 1, 3), tally)
     await ledger.save_results(
         run,
         [
@@ -310,7 +314,7 @@ async def test_a_narrower_run_leaves_the_wish_standing(
 async def test_a_run_that_lost_its_worker_is_due_again_with_its_wish(ledger: DbLedger, olga: UserId) -> None:
     await ledger.want(olga, scope=Scope.HINT, reason="hook", at=NOW)
     run = await ledger.start_run(olga, scope=Scope.HINT, reasons=("hook",), at=NOW)
-    await ledger.progress(run, Progress(Step.CATALOG), Tally())  # its heart beats at NOW
+    await ledger.progress(olga, run, Progress(Step.CATALOG), Tally())  # its heart beats at NOW
     assert await ledger.due(NOW + SILENCE - SECOND, 10) == []
     assert await ledger.due(NOW + SILENCE, 10) == [olga]
     assert await ledger.is_due(olga, NOW + SILENCE)
@@ -343,7 +347,7 @@ async def test_a_paused_mirror_is_not_due_and_not_wanted(ledger: DbLedger, datab
         assert await choices.pause_mirror(connection, olga, at=NOW)
     assert await ledger.due(LATER, 10) == []
     assert not await ledger.is_due(olga, LATER)
-    assert not await ledger.still_wanted(olga)
+    assert not await still_wanted(database, olga)
     mirror = await ledger.mirror(olga)
     assert mirror is not None
     assert mirror.paused_at == NOW
@@ -357,17 +361,17 @@ async def test_a_run_is_no_longer_wanted_once_its_connections_are_others(
 ) -> None:
     await connect_both(database, olga, sealer)
     run = await ledger.start_run(olga, scope=Scope.FULL, reasons=(), at=NOW)
-    assert await ledger.still_wanted(olga)
+    assert await still_wanted(database, olga)
     await ledger.break_connection(olga, Side.EVOTOR, reason="Evotor 401", at=NOW)
-    assert await ledger.still_wanted(olga), "the run itself knows of a broken one"
+    assert await still_wanted(database, olga), "the run itself knows of a broken one"
     async with database.writing() as connection:
         await connections.disconnect_vk(connection, olga)
-    assert not await ledger.still_wanted(olga)
+    assert not await still_wanted(database, olga)
     await finish(ledger, run)
-    assert await ledger.still_wanted(olga)
+    assert await still_wanted(database, olga)
     await ledger.start_run(olga, scope=Scope.FULL, reasons=(), at=NOW)
     await connect_both(database, olga, sealer, at=LATER)
-    assert not await ledger.still_wanted(olga)
+    assert not await still_wanted(database, olga)
 
 
 async def test_a_connection_breaks_once(ledger: DbLedger, database: Database, olga: UserId, sealer: Sealer) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from evosync.domain.ids import StoreId, UserId
-from evosync.domain.mirror import RunRecord, Scope
+from evosync.domain.ids import RunId, StoreId, UserId
+from evosync.domain.mirror import Progress, RunRecord, Scope, Tally
 from evosync.sandbox.evotor.till import Product
 from evosync.sandbox.faults import Fault
 from evosync.sync import one_run
@@ -172,17 +172,17 @@ async def test_a_run_that_lost_its_lease_stops_writing(world: World) -> None:
 @pytest.mark.parametrize("how", ["pause", "disconnect", "suspend"])
 async def test_a_change_of_mind_in_the_middle_stops_the_writing(world: World, how: str) -> None:
     owner = await world.owner(120)
-    running, hold = await held_run(owner, "market.add")
     asked = asyncio.Event()
-    still_wanted = world.ledger.still_wanted
+    noted = world.ledger.progress
 
-    async def asking(user: UserId) -> bool:
-        wanted = await still_wanted(user)
+    async def asking(user: UserId, run: RunId, progress: Progress, tally: Tally) -> bool:
+        wanted = await noted(user, run, progress, tally)
         if not wanted:
             asked.set()
         return wanted
 
-    world.ledger.still_wanted = asking  # type: ignore[method-assign]  # to see when it has been asked
+    world.ledger.progress = asking  # type: ignore[method-assign]  # to see when it has been asked
+    running, hold = await held_run(owner, "market.add")
     await getattr(owner, how)()
     async with asyncio.timeout(10):
         await asked.wait()
