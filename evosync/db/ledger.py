@@ -157,7 +157,7 @@ class DbLedger:
         if albums:
             await self._database.write(lambda connection: ties.drop_albums(connection, user, community, albums))
 
-    async def adds_since(self, user: UserId, community: CommunityId, since: datetime) -> int:
+    async def adds_since(self, user: UserId, community: CommunityId, since: datetime) -> tuple[int, datetime | None]:
         async with self._database.reading() as connection:
             return await ties.adds_since(connection, user, community, since)
 

@@ -178,9 +178,14 @@ async def save_placed(
     )
 
 
-async def adds_since(connection: AsyncConnection, user: UserId, community: CommunityId, since: datetime) -> int:
-    query = select(func.count()).where(_l.user_id == user, _l.community_id == community, _l.created_at >= since)
-    return int(await connection.scalar(query) or 0)
+async def adds_since(
+    connection: AsyncConnection, user: UserId, community: CommunityId, since: datetime
+) -> tuple[int, datetime | None]:
+    query = select(func.count(), func.min(_l.created_at)).where(
+        _l.user_id == user, _l.community_id == community, _l.created_at >= since
+    )
+    count, first = (await connection.execute(query)).one()
+    return int(count), first
 
 
 async def albums(connection: AsyncConnection, user: UserId, community: CommunityId) -> tuple[AlbumLink, ...]:

@@ -120,11 +120,6 @@ def _whole_due(reading: StoreReading, full_at: datetime, *, now: datetime, rhyth
     return reading.state in {StoreState.UNPAID, StoreState.FAILED} or now >= full_at + rhythm.full - rhythm.step / 2
 
 
-def store_rest(state: StoreState, failures: int = 1) -> timedelta:
-    """How long a store that could not be read is left alone; an unpaid one needs a person (Evotor FACTS 3)."""
-    return timedelta(hours=6) if state is StoreState.UNPAID else backoff(failures)
-
-
 def next_pause(
     former: Pause | None,
     code: str,

@@ -84,6 +84,11 @@ class Creator:
             self._work.tally.photos += photos.made
         await self._leave()
 
+    @property
+    def to_come(self) -> int:
+        """Creates not recorded yet."""
+        return len(self._waiting) + len(self._sending)
+
     async def give_up(self, products: Iterable[ProductId]) -> None:
         """A newer plan speaks for these products: forget their creates, and wait for those on the way."""
         for product in products:
@@ -100,6 +105,7 @@ class Creator:
         if self._full:
             status = Status(Standing.SHOP_FULL)
         elif pause is not None:
+            self._work.waits_for = pause.code
             status = waiting_for_vk(pause.code, pause.until.isoformat())
         else:
             return

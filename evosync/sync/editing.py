@@ -59,11 +59,15 @@ class Editor:
         self._sending: dict[ProductId, asyncio.Event] = {}
 
     async def run(self) -> None:
-        if not await self._chunk(_FIRST):
-            return
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_WORKERS):
-                group.create_task(self._drain())
+        if await self._chunk(_FIRST):
+            async with asyncio.TaskGroup() as group:
+                for _ in range(_WORKERS):
+                    group.create_task(self._drain())
+        pause = self._work.paused(METHOD)
+        if self._waiting and pause is not None:
+            self._work.waits_for = pause.code
+            waiting = waiting_for_vk(pause.code, pause.until.isoformat())
+            await self._work.record((), dict.fromkeys(self._waiting, waiting), ())
 
     async def give_up(self, products: Iterable[ProductId]) -> None:
         """A newer plan speaks for these products: forget their edits, and wait for those on the way."""

@@ -34,7 +34,7 @@ from evosync.domain.texts import clean_name, fold
 from evosync.sync.engine import Engine
 from evosync.sync.mailbox import Mailbox, Message
 from evosync.sync.ports import Held, ShopSide, TillSide
-from evosync.sync.push import Push
+from evosync.sync.push import Allowance, Push
 from evosync.sync.shop_reading import ShopReader
 from evosync.sync.till_reading import Reading, TillReader
 from evosync.sync.work import Work
@@ -138,6 +138,8 @@ class OneRun:
                 await looking
         if outcome is Outcome.CUT and self._unwanted:
             code = code or "unwanted"
+        elif outcome is Outcome.PARTIAL:
+            code = self._works[-1].waits_for
         if self._left_undone(outcome, full=full):
             self._shop_read_at = None
         record = await engine.ledger.finish_run(
@@ -226,7 +228,7 @@ class OneRun:
                 return Outcome.READ_ONLY
             work = self._new_work(vk, shop)
             self._saw(Progress(Step.MIRROR))
-            push = Push(work, draft.plan, draft.links, engine.picture, adds_left=await self._adds_left(vk))
+            push = Push(work, draft.plan, draft.links, engine.picture, allowance=await self._allowance(vk))
             await self._push(push, work, vk, reader)
             await self._mend(vk)
             return self._outcome()
@@ -305,9 +307,9 @@ class OneRun:
             await push.give_up(reading.changed)
             draft = await self._draft(work.shop, vk, reading, full=False)
             await self._save_statuses(reading, draft.plan)
-            adds_left = await self._adds_left(vk)
+            allowance = await self._allowance(vk, reserved=push.adds_to_come)
             quick = Push(
-                work, draft.plan, draft.links, self._engine.picture, adds_left=adds_left, urgent=True, beside=push
+                work, draft.plan, draft.links, self._engine.picture, allowance=allowance, urgent=True, beside=push
             )
             await quick.run()
         except CloudError as error:
@@ -335,12 +337,14 @@ class OneRun:
             work.stop()
         return work
 
-    async def _adds_left(self, vk: VkConnection) -> int | None:
+    async def _allowance(self, vk: VkConnection, *, reserved: int = 0) -> Allowance | None:
+        """What the day's limit leaves beside `reserved` creates of the same run."""
         limit = self._engine.terms.adds_per_day
         if limit is None:
             return None
-        since = self._engine.clock() - timedelta(days=1)
-        return max(limit - await self._engine.ledger.adds_since(self._mirror.user, vk.community, since), 0)
+        now, day = self._engine.clock(), timedelta(days=1)
+        made, first = await self._engine.ledger.adds_since(self._mirror.user, vk.community, now - day)
+        return Allowance(max(limit - made - reserved, 0), (first or now) + day)
 
     async def _save_statuses(self, reading: Reading, plan: Plan) -> None:
         """Write where products stand, those alone that stand elsewhere than is stored."""
@@ -382,7 +386,7 @@ class OneRun:
             return Outcome.CUT
         if work.unsure:
             self._look_again = True
-        return Outcome.PARTIAL if self._tally.failed or self._look_again else Outcome.OK
+        return Outcome.PARTIAL if self._tally.failed or self._look_again or work.waits_for else Outcome.OK
 
     def _usable(self, vk: VkConnection) -> bool:
         return vk.health is Health.OK or (vk.health is Health.BROKEN and vk.reason not in FINAL)

@@ -189,8 +189,8 @@ class Ledger(Protocol):
         """Insert or update by (store, group)."""
 
     async def drop_album_links(self, user: UserId, community: CommunityId, albums: Sequence[AlbumId]) -> None: ...
-    async def adds_since(self, user: UserId, community: CommunityId, since: datetime) -> int:
-        """How many items the mirror created since."""
+    async def adds_since(self, user: UserId, community: CommunityId, since: datetime) -> tuple[int, datetime | None]:
+        """How many items the mirror created since, and when the first of them."""
 
     # results
     async def save_statuses(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from evosync.domain.action import (
     AddAlbum,
@@ -20,14 +21,17 @@ from evosync.domain.action import (
 from evosync.domain.ids import ItemId, ProductId
 from evosync.domain.links import Link, LinkState
 from evosync.domain.mirror import ProductResult, Result
-from evosync.domain.status import Standing, Status
+from evosync.domain.status import Status
 from evosync.sync.creating import Creator
-from evosync.sync.editing import Editor, hide_doubles
+from evosync.sync.editing import Editor, hide_doubles, waiting_for_vk
 from evosync.sync.placing import Placer
 from evosync.sync.ports import Priority
 from evosync.sync.work import Work
 
 _KEEP_ROWS = 500
+
+DAY = "day"
+"""In place of VK's code, where the operator's own daily limit of creates is what a product waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,16 @@ class Picture:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many items may still be created; `until`: from when on more may be."""
+
+    adds: int
+    until: datetime
+
+
 class Push:
-    """One plan being done. `adds_left`: how many items may be created today, None for any number.
+    """One plan being done. `allowance`: None for any number of creates.
 
     `beside`: the push of the whole shop, for a hint's that is done in between.
     """
@@ -51,7 +63,7 @@ class Push:
         links: Mapping[ProductId, Link],
         picture: Picture,
         *,
-        adds_left: int | None = None,
+        allowance: Allowance | None = None,
         urgent: bool = False,
         beside: "Push | None" = None,
     ) -> None:
@@ -63,8 +75,11 @@ class Push:
         self._places = [action for action in plan.actions if isinstance(action, PlaceItems)]
         self._moves = [action for action in plan.actions if isinstance(action, Unplace)]
         adds = [action for action in plan.actions if isinstance(action, AddItem)]
-        self._beyond = adds[adds_left:] if adds_left is not None else []
-        adds = adds[:adds_left]
+        self._beyond: dict[ProductId, Status] = {}
+        if allowance is not None:
+            status = waiting_for_vk(DAY, allowance.until.isoformat())
+            self._beyond = {add.product: status for add in adds[allowance.adds :]}
+            adds = adds[: allowance.adds]
         edits = [action for action in plan.actions if isinstance(action, EditItem)]
         self._items = _items(links, self._keeps)
         self.placer: Placer = Placer(
@@ -91,13 +106,17 @@ class Push:
         """Do it all, or as much as VK lets; errors are left in the `Work`, nothing is raised for them."""
         await self._keep()
         if self._beyond:
-            waiting = {add.product: Status(Standing.WAIT_VK, {"code": "day"}) for add in self._beyond}
-            await self._work.record((), waiting, ())
+            await self._work.record((), self._beyond, ())
         async with asyncio.TaskGroup() as group:
             group.create_task(self._edit())
             group.create_task(self._create())
         await self.placer.finish(self._places, self._items)
         await self.placer.take_out()
+
+    @property
+    def adds_to_come(self) -> int:
+        """Creates that were not recorded yet."""
+        return self._creator.to_come
 
     async def give_up(self, products: Iterable[ProductId]) -> None:
         """A newer plan speaks for these products; waits for what is on its way for them."""

@@ -37,6 +37,8 @@ class Work:
     tried: int = 0
     unsure: bool = False
     """A write may or may not have been done, or an item was not there: read the shop again."""
+    waits_for: str = ""
+    """The code with which VK stopped a method, if writes are left that wait for its end."""
     failure: CloudError | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -60,6 +62,7 @@ class Work:
 
     def pause(self, method: str, quota: Quota) -> None:
         """VK has stopped the method; how long for grows each time it does. All refusals of one batch are one stop."""
+        self.waits_for = quota.code
         if self.paused(method) is not None:
             return
         self.pauses[method] = next_pause(self.pauses.get(method), quota.code, now=self.clock())

@@ -101,7 +101,7 @@ def run_pill(record: RunRecord, words: Words, form: Format) -> Pill:
     if failed and record.outcome is not None:
         text = words.ngettext("Did not work for %(num)s", "Did not work for %(num)s", failed, num=form.number(failed))
         return Pill(Tone.YOU, text)
-    if record.outcome in {Outcome.FAILED, Outcome.HELD}:
+    if record.outcome in {Outcome.FAILED, Outcome.HELD} or (record.outcome is Outcome.PARTIAL and record.code):
         card = broken_card(record.code)
         return Pill(card.tone, card.title.said(words.language.value))
     if record.outcome in _PILLS:

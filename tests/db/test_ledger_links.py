@@ -118,8 +118,8 @@ async def test_creates_are_counted_from_a_moment_on(ledger: DbLedger, olga: User
         SHOP,
         [made("a", NOW), made("b", NOW - timedelta(hours=2)), made("c", NOW + timedelta(1)), made("d", None)],
     )
-    assert await ledger.adds_since(olga, SHOP, NOW) == 2
-    assert await ledger.adds_since(olga, OTHER_SHOP, NOW) == 0
+    assert await ledger.adds_since(olga, SHOP, NOW) == (2, NOW)
+    assert await ledger.adds_since(olga, OTHER_SHOP, NOW) == (0, None)
 
 
 async def test_an_edit_recorded_late_does_not_undo_a_move(ledger: DbLedger, olga: UserId) -> None:

@@ -143,11 +143,6 @@ def test_a_suspicious_listing_is_read_whole_again_minutes_later() -> None:
     assert schedule.reading_due(held, now=NOW + 5 * MINUTE, rhythm=RHYTHM) is Scope.FULL
 
 
-def test_an_unpaid_store_rests_for_hours_and_a_failing_one_for_as_long_as_it_fails() -> None:
-    assert schedule.store_rest(StoreState.UNPAID) == 6 * HOUR
-    assert schedule.store_rest(StoreState.FAILED, 2) == MINUTE
-
-
 def test_a_stopped_method_waits_twice_as_long_each_time() -> None:
     pause, now, waits = None, NOW, []
     for _ in range(8):

@@ -1,6 +1,7 @@
 """What happens to a run while it goes: hints, stops, changes of mind, lost leases."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -107,6 +108,21 @@ async def test_a_hint_while_the_albums_are_being_made_makes_none_twice(world: Wo
     await owner.settled()
     owner.assert_mirrored()
     assert sorted(album.title for album in owner.community.albums.values()) == ["Сладости", "Хлеб"]
+
+
+async def test_a_hint_keeps_to_the_daily_limit_together_with_the_run_it_came_in(world: World) -> None:
+    world.with_terms(adds_per_day=20)
+    owner = await world.owner(18)
+    mailbox = Mailbox()
+    running, hold = await held_run(owner, "market.add", mailbox=mailbox)
+    owner.stock(6)
+    mailbox.put(hint(owner))
+    async with asyncio.timeout(10):
+        while Counter((await owner.statuses()).values())["wait_vk"] < 4:
+            await asyncio.sleep(0.01)
+    hold.release()
+    await running
+    assert len(owner.items) == 20
 
 
 async def test_twenty_hints_are_read_as_few(world: World) -> None:

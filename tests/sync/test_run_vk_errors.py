@@ -1,8 +1,9 @@
 """Every answer of VK leads to the action of the facts' table, as an owner's shop shows it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -149,7 +150,9 @@ async def test_when_vk_stops_the_edits_adds_go_on(world: World) -> None:
     world.sandbox.fault("error", "market.edit", code=9, times=None)
     record = await owner.run()
     assert (record.tally.updated, record.tally.created) == (0, 5)
+    assert (record.outcome, record.code) == ("partial", "VK 9"), "what waits for VK is not done"
     assert "market.edit" in (await owner.mirror()).pauses
+    assert Counter((await owner.statuses()).values()) == {"in_step": 5, "wait_vk": 5}
 
 
 async def test_the_daily_limit_of_adds_is_kept_over_runs_and_lifts_with_the_day(world: World) -> None:
@@ -158,6 +161,11 @@ async def test_the_daily_limit_of_adds_is_kept_over_runs_and_lifts_with_the_day(
     assert (await owner.run()).tally.created == 5
     assert (await owner.run()).tally.created == 0
     assert sorted((await owner.statuses()).values()) == ["in_step"] * 5 + ["wait_vk"] * 7
+    waits = [values for status, values in await owner.standings() if status == "wait_vk"]
+    assert {values["code"] for values in waits} == {"day"}
+    tomorrow = world.clock() + timedelta(days=1)
+    (until,) = {datetime.fromisoformat(values["until"]) for values in waits}
+    assert tomorrow - timedelta(hours=1) < until <= tomorrow
     world.clock.forward(hours=25)
     assert (await owner.run()).tally.created == 5
     world.clock.forward(hours=25)

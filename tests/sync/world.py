@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -373,6 +373,13 @@ class Owner:
             c = cached_products.c
             rows = await connection.execute(select(c.product_id, c.status).where(c.user_id == self.user))
             return {row.product_id: row.status or "" for row in rows.all()}
+
+    async def standings(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Where each product stands, with what the words about it need."""
+        async with self.world.database.reading() as connection:
+            c = cached_products.c
+            rows = await connection.execute(select(c.status, c.status_values).where(c.user_id == self.user))
+            return [(row.status or "", row.status_values or {}) for row in rows.all()]
 
     async def results(self, record: RunRecord) -> list[tuple[str, str, str, str]]:
         """Product, result, why and code of each line of a run's receipt."""
