@@ -91,6 +91,9 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+        """SQLite has one write lock, and whoever waits for it asks again and again, in no order: of two hundred some
+        would starve. Writers of this process take turns instead; those of others are few."""
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -101,7 +104,7 @@ class Database:
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits at the end of the block. Prefer `write`, which survives deadlocks."""
-        async with self.engine.connect() as plain:
+        async with self._turn or contextlib.nullcontext(), self.engine.connect() as plain:
             connection = await plain.execution_options(**{_WRITING: True})
             async with connection.begin():
                 yield connection

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -77,10 +78,25 @@ async def test_a_locked_sqlite_is_tried_again(migrated_file: Path) -> None:
         await connection.execute(update(roles).values(name=roles.c.name))
         return 7
 
-    async with impatient.writing():
+    stranger = Database(make_engine(f"sqlite+aiosqlite:///{migrated_file}"))
+    async with stranger.writing():
         waiting = asyncio.create_task(impatient.write(change))
         await refused.wait()
     assert await waiting == 7
+    await impatient.close()
+    await stranger.close()
+
+
+async def test_writers_of_one_process_take_turns_so_that_none_starves(migrated_file: Path) -> None:
+    impatient = Database(make_engine(f"sqlite+aiosqlite:///{migrated_file}", lock_wait=0.001))
+    served: list[int] = []
+
+    async def change(connection: AsyncConnection, number: int) -> None:
+        await connection.execute(update(roles).values(name=roles.c.name))
+        served.append(number)
+
+    await asyncio.gather(*(impatient.write(partial(change, number=number)) for number in range(100)))
+    assert served == list(range(100))
     await impatient.close()
 
 
