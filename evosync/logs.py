@@ -13,6 +13,8 @@ from typing import Final, Literal, TextIO
 
 import orjson
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN: Final = "***"
@@ -94,6 +96,21 @@ def _json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
+class _Strangers(logging.Filter):
+    """What is no HTTP was answered with 400 and is the sender's fault: no error of ours to wake anybody for."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = record.exc_info[0] if record.exc_info else None
+        if kind is None or not issubclass(kind, HttpProcessingError | RequestPayloadError):
+            return True
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+        record.msg, record.args, record.exc_info = "malformed request", (), None
+        return logging.getLogger().isEnabledFor(logging.DEBUG)
+
+
+_STRANGERS: Final = _Strangers()
+
+
 def configure(
     *,
     level: str = "INFO",
@@ -132,6 +149,7 @@ def configure(
     # arq logs each job twice and aiohttp each request: at INFO that is most of the log and says nothing.
     for chatty in ("arq.worker", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    logging.getLogger("aiohttp.server").addFilter(_STRANGERS)
     structlog.configure(
         processors=[*first, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.web_protocol import RequestPayloadError
 
 from evosync import logs
 
@@ -96,6 +98,16 @@ def test_a_secret_in_a_traceback_is_hidden(out: io.StringIO) -> None:
         logging.getLogger("evosync").exception("crash")
     assert "ValueError" in last(out)["exception"]
     assert VK_TOKEN not in out.getvalue()
+
+
+def test_what_a_stranger_sends_that_is_no_http_is_no_error_of_ours(out: io.StringIO) -> None:
+    logs.configure(level="INFO", form="json", stream=out)
+    server = logging.getLogger("aiohttp.server")
+    for error in (BadHttpMessage("two lengths"), LineTooLong(b"x", 8190), RequestPayloadError("badly packed")):
+        server.error("Error handling request from %s", "203.0.113.9", exc_info=error)
+    assert out.getvalue() == ""
+    server.error("Error handling request", exc_info=RuntimeError("our own"))
+    assert (last(out)["level"], "our own" in last(out)["exception"]) == ("error", True)
 
 
 def test_what_only_sounds_like_a_secret_stays(out: io.StringIO) -> None:

@@ -54,7 +54,8 @@ async def running(core: Core, parts: Parts, *, host: str, port: int) -> AsyncIte
 
 async def _listen(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> str:
     """The address that was taken; on the way out requests in hand get five seconds."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+    # Whoever was refused before he had sent all is listened to for three seconds more, not ten.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0, lingering_time=3.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, host, port).start()

@@ -14,17 +14,27 @@ T = TypeVar("T")
 
 _BCRYPT_BYTES = 72
 _THREADS = 2
+_MOST_WAITING = 64
+"""Some seconds of work: who comes later had better come again than wait behind a flood."""
 ROUNDS = 12
 """A quarter of a second on the machine that this was written on."""
 
 
+class TooMany(Exception):
+    """So many passwords wait to be checked that this one is not taken."""
+
+
 class Passwords:
-    """Makes and checks hashes, two at a time, so that logins never slow down what else the process does."""
+    """Makes and checks hashes, two at a time, so that logins never slow down what else the process does.
+
+    Raises `TooMany` while too many wait.
+    """
 
     def __init__(self, *, rounds: int = ROUNDS) -> None:
         self._rounds = rounds
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bcrypt")
         self._nobody: bytes | None = None
+        self._waiting = 0
 
     async def hash(self, password: str) -> str:
         work = self._run(bcrypt.hashpw, _prepared(password), bcrypt.gensalt(self._rounds))
@@ -46,7 +56,15 @@ class Passwords:
         return self._nobody
 
     def _run(self, work: Callable[[bytes, bytes], T], password: bytes, salt: bytes) -> asyncio.Future[T]:
-        return asyncio.get_running_loop().run_in_executor(self._threads, work, password, salt)
+        if self._waiting >= _MOST_WAITING:
+            raise TooMany
+        self._waiting += 1
+        done = asyncio.get_running_loop().run_in_executor(self._threads, work, password, salt)
+        done.add_done_callback(self._one_less)
+        return done
+
+    def _one_less(self, _done: asyncio.Future[T]) -> None:
+        self._waiting -= 1
 
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)

@@ -41,6 +41,11 @@ def _is_address(text: str) -> bool:
     return True
 
 
+def has_hung_up(request: web.Request) -> bool:
+    """Whether nobody is there any more to be answered: his broken line is no trouble of ours."""
+    return request.transport is None or request.transport.is_closing()
+
+
 @web.middleware
 async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
     services = request.app[SERVICES]

@@ -3,20 +3,25 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from hmac import new
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 from markupsafe import Markup
 from multidict import MultiDict
 from wtforms import Form
 from wtforms.csrf.session import SessionCSRF
 
-from evosync.web.keys import SERVICES
+from evosync.web.access import Level
+from evosync.web.keys import RULE, SERVICES
 from evosync.web.session import session_of
 
 FIELD = "csrf_token"
 HEADER = "X-CSRF-Token"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+STRANGERS_BODY: Final = 64 * 1024
+"""Bytes of a form that needs no signing in. Taking a longer one apart would hold everybody else up."""
 
 
 class _TokenForm(Form):
@@ -48,14 +53,28 @@ async def hidden_field(request: web.Request) -> Markup:
 
 
 async def is_genuine(request: web.Request) -> bool:
-    """Whether the request comes from a page of ours, in this session."""
+    """Whether the request comes from a page of ours, in this session.
+
+    Raises `HTTPBadRequest` and the like for a form that no browser sends.
+    """
     session = await session_of(request)
     if "csrf" not in session:
         return False
-    token = request.headers.get(HEADER)
-    if token is None:
-        if request.content_type not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
-            return False
-        sent = (await request.post()).get(FIELD)
-        token = sent if isinstance(sent, str) else None
-    return token is not None and bool(_form(request, session, {FIELD: token}).validate())
+    sent = await _sent(request)
+    token = request.headers.get(HEADER, sent.get(FIELD))
+    return isinstance(token, str) and bool(_form(request, session, {FIELD: token}).validate())
+
+
+async def _sent(request: web.Request) -> Mapping[str, Any]:
+    """The form, which pages then have from `request.post()`; empty for what is none."""
+    if request.content_type.startswith("multipart/") or "Content-Encoding" in request.headers:
+        # No page of ours has files, each of which would be one on the disk; and no browser packs what it sends.
+        raise web.HTTPUnsupportedMediaType
+    rule, length = request.get(RULE), request.content_length
+    is_strangers = rule is not None and rule.level is Level.ANYONE
+    if is_strangers and request.can_read_body and (length is None or length > STRANGERS_BODY):
+        raise web.HTTPRequestEntityTooLarge(max_size=STRANGERS_BODY, actual_size=length or 0)
+    try:
+        return await request.post()
+    except (ValueError, LookupError, RequestPayloadError) as error:  # not UTF-8, no such charset, broken off
+        raise web.HTTPBadRequest from error

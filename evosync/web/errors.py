@@ -13,6 +13,8 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from evosync.accounts.throttle import TooFast
+from evosync.security.passwords import TooMany
+from evosync.web.client import has_hung_up
 from evosync.web.keys import CLIENT, FORMAT, RULE, WORDS
 from evosync.web.render import error_page
 from evosync.web.viewer import StalePage, Suspended
@@ -28,6 +30,7 @@ class VkTrouble(web.HTTPServiceUnavailable):
 
 
 _REFUSALS: Final = {Suspended: "suspended", StalePage: "stale", VkTrouble: "vk"}
+_SOON: Final = timedelta(seconds=10)
 _ALIKE: Final[Mapping[int, int]] = {HTTPStatus.UNAUTHORIZED: 403, HTTPStatus.METHOD_NOT_ALLOWED: 404}
 
 
@@ -41,10 +44,15 @@ async def show_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
         return _with_cookies(await _shown(request, _kind(error), HTTPStatus(error.status)), error)
-    except (RedisError, SQLAlchemyError, OSError):
-        # What pages stand on is away; it comes back by itself and the monitoring knows.
-        _log.exception("a page could not be made", extra=_about(request))
-        return await _shown(request, "503", HTTPStatus.SERVICE_UNAVAILABLE)
+    except (RedisError, SQLAlchemyError, OSError) as error:
+        status = HTTPStatus.BAD_REQUEST
+        if not (isinstance(error, ConnectionResetError) and has_hung_up(request)):
+            # What pages stand on is away; it comes back by itself and the monitoring knows.
+            _log.exception("a page could not be made", extra=_about(request))
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+        return await _shown(request, str(status.value), status)
+    except TooMany:
+        return await _shown(request, "503", HTTPStatus.SERVICE_UNAVAILABLE, wait=_SOON)
     except Exception:  # noqa: BLE001 - the one place of the website that catches everything
         _log.exception("a page broke", extra=_about(request))
         return await _shown(request, "500", HTTPStatus.INTERNAL_SERVER_ERROR)

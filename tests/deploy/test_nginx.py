@@ -1,12 +1,8 @@
 """A real nginx with the rendered template, in front of the real service and of a stub that tells what it was sent."""
 
 import asyncio
-import os
 import socket
-import ssl
-import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -16,99 +12,8 @@ from aiohttp import web
 from evosync.app import Parts, open_core
 from evosync.cli.serve import running
 from evosync.settings import load_settings
-from tests import services
-
-DEPLOY = Path(__file__).parents[2] / "deploy"
-NAME = "shop.example.ru"
-
-
-class Front:
-    """nginx as visitors see it."""
-
-    def __init__(self, http: int, https: int, session: aiohttp.ClientSession) -> None:
-        self.http = http
-        self.https = https
-        self._session = session
-
-    def get(self, path: str, *, host: str = NAME, **headers: str) -> "aiohttp.client._RequestContextManager":
-        shown = {"Host": host, "Accept-Encoding": "identity"}
-        shown |= {name.replace("_", "-"): value for name, value in headers.items()}
-        url = f"https://127.0.0.1:{self.https}{path}"
-        return self._session.get(url, headers=shown, server_hostname=host, allow_redirects=False)
-
-    def plain(self, path: str, host: str = NAME) -> "aiohttp.client._RequestContextManager":
-        return self._session.get(f"http://127.0.0.1:{self.http}{path}", headers={"Host": host}, allow_redirects=False)
-
-
-@asynccontextmanager
-async def front(folder: Path, upstream: str) -> AsyncIterator[Front]:
-    nginx = services.find("nginx")
-    if nginx is None or services.find("envsubst") is None or services.find("openssl") is None:
-        services.unavailable("no nginx, envsubst or openssl on this machine")
-    certificate(folder)
-    ports = services.free_port(), services.free_port()
-    conf = rendered(folder, upstream, *ports)
-    command = [nginx, "-t", "-c", str(conf), "-p", str(folder)]
-    check = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: ASYNC221 - milliseconds
-    assert check.returncode == 0, check.stderr
-    assert "[warn]" not in check.stderr
-    server = await asyncio.create_subprocess_exec(nginx, "-c", conf, "-p", folder, "-g", "daemon off;")
-    try:
-        await answering(ports[1])
-        connector = aiohttp.TCPConnector(ssl=unverified())
-        async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
-            yield Front(*ports, session)
-    finally:
-        server.terminate()
-        await server.wait()
-
-
-def unverified() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def certificate(folder: Path) -> None:
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", f"/CN={NAME}", "-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-
-
-def rendered(folder: Path, upstream: str, http: int, https: int) -> Path:
-    environ = {
-        "PATH": os.environ["PATH"], "ENV_FILE": "/dev/null", "DOMAIN": NAME, "UPSTREAM": upstream,
-        "CERTIFICATES": str(folder), "ACME": str(folder / "acme"), "HTTP_PORT": f"127.0.0.1:{http}",
-        "HTTPS_PORT": f"127.0.0.1:{https}",
-    }  # fmt: skip
-    done = subprocess.run([DEPLOY / "nginx.sh"], env=environ, capture_output=True, text=True, check=True)
-    ours = done.stdout.replace("/var/log/nginx/evosync.log", str(folder / "access.log"))
-    temporary = "".join(
-        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    user = "user root;\n" if os.geteuid() == 0 else ""
-    conf = folder / "nginx.conf"
-    conf.write_text(
-        f"{user}pid {folder}/nginx.pid;\nerror_log {folder}/error.log;\nworker_processes 1;\n"
-        f"events {{ worker_connections 256; }}\nhttp {{\n{temporary}{ours}\n}}\n"
-    )
-    return conf
-
-
-async def answering(port: int) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.02)
-            else:
-                writer.close()
-                await writer.wait_closed()
-                return
+from evosync.web.webhooks.paths import every_path
+from tests.deploy.front import NAME, Front, front, unverified
 
 
 @pytest.fixture
@@ -204,6 +109,28 @@ async def test_a_flood_is_turned_away_and_a_person_is_not(told: Front, path: str
     calmly = await asyncio.gather(*(status() for _ in range(calm - 1)))
     assert set(calmly) == {200}
     assert 429 in await asyncio.gather(*(status() for _ in range(150)))
+
+
+def first_line(port: int, method: str, path: str, length: int) -> str:
+    """What is answered to the head of a request with so long a body; its sender waits to be asked for the body."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+    with (
+        socket.create_connection(("127.0.0.1", port), 10) as plain,
+        unverified().wrap_socket(plain, server_hostname=NAME) as secure,
+    ):
+        secure.sendall(head.encode())
+        return secure.recv(4096).decode().partition("\r\n")[0]
+
+
+async def test_a_big_shop_may_be_pushed_to_every_webhook_and_nothing_big_to_a_page(told: Front) -> None:
+    ten_million = 10_000_000
+    for method, _, path in every_path():
+        if method != "GET":
+            said = await asyncio.to_thread(first_line, told.https, method, path.format(store="a"), ten_million)
+            assert said == "HTTP/1.1 100 Continue", path
+    for path in ("/login", "/catalog/stores/a/groups"):
+        said = await asyncio.to_thread(first_line, told.https, "POST", path, ten_million)
+        assert said == "HTTP/1.1 413 Request Entity Too Large", path
 
 
 async def test_the_metrics_are_not_for_the_world(told: Front) -> None:

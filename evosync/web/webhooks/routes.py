@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,6 +19,7 @@ from evosync.db import till_accounts
 from evosync.db.deliveries import Delivery, Kind, State, key_of
 from evosync.db.till_accounts import SUBSCRIPTION_OVER, TillAccount
 from evosync.domain.connection import Health
+from evosync.security.passwords import TooMany
 from evosync.web.keys import CLIENT, LINKS, SERVICES, THROTTLE
 from evosync.web.services import Services
 from evosync.web.webhooks import answers, bodies
@@ -33,6 +35,8 @@ MAX_BODY: Final = 32 * 1024 * 1024
 """Bytes. A shop of 15,000 products is about ten million."""
 SMALL_BODY: Final = 64 * 1024
 """Bytes of what is about one account."""
+EVENT_BODY: Final = 1024 * 1024
+"""Bytes of an event that is signed: nobody knows who sends it before all of it was read."""
 
 Hook = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -185,7 +189,7 @@ class Webhooks:
 
     async def signed_event(self, request: web.Request) -> web.Response:
         """The newer events, signed with the app's secret (Evotor FACTS 4.7)."""
-        body = await _read(request, MAX_BODY)
+        body = await _read(request, EVENT_BODY)
         if not self._secrets.signed(body, request.headers.get("X-Hub-Signature", "")):
             raise answers.wrong_secret()
         row = bodies.as_object(bodies.parsed(body))
@@ -336,6 +340,8 @@ def _guarded(hook: Hook) -> Hook:
             return await hook(request)
         except Refusal as error:
             return error.answer()
+        except TooMany:
+            return answers.not_now().answer()
         except (SQLAlchemyError, RedisError, OSError) as error:
             # The kind alone: the text of a database error quotes what was to be written.
             log.error("a webhook could not be kept", extra={"error": type(error).__name__})  # noqa: TRY400 - as said
@@ -371,16 +377,19 @@ async def _body(request: web.Request, most: int) -> Any:
 
 
 async def _read(request: web.Request, most: int) -> bytes:
-    """Raises `Refusal` for a body that is larger."""
+    """Raises `Refusal` for a body that is larger, or packed in a way that cannot be undone."""
     if (request.content_length or 0) > most:
         raise answers.too_large()
     parts: list[bytes] = []
     size = 0
-    async for part in request.content.iter_any():
-        size += len(part)
-        if size > most:
-            raise answers.too_large()
-        parts.append(part)
+    try:
+        async for part in request.content.iter_any():
+            size += len(part)  # as unpacked
+            if size > most:
+                raise answers.too_large()
+            parts.append(part)
+    except (RequestPayloadError, ConnectionResetError) as error:  # badly packed, or hung up on us
+        raise answers.unreadable() from error
     return b"".join(parts)
 
 
