@@ -1,0 +1,112 @@
+"""`make load`: many owners at once, whether small ones wait for a huge one, and how the cost grows.
+
+Starts a private MariaDB and Redis, the imitated clouds and the service's processes, on loopback alone. Prints what was
+measured, writes it as JSON, and draws the plots. The whole takes about forty minutes; `--quick` five.
+"""
+# ruff: noqa: T201 - a command prints
+
+import argparse
+import asyncio
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+
+from tests.load import report
+from tests.load.fairness import fairness
+from tests.load.growth import with_changes, with_products
+from tests.load.hour import Plan, hour, laid_out
+from tests.load.machine import commit
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("hour", "fairness", "growth")
+
+
+async def measure(options: argparse.Namespace) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "python": platform.python_version(),
+        "processors": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30),
+    }
+    parts = options.only or PARTS
+    if "growth" in parts:
+        found["products"] = await with_products(options.sizes)
+        print(report.growth("products", found["products"]), flush=True)
+        found["changes"] = await with_changes(options.each, options.changes)
+        print(report.growth("changes", found["changes"]), flush=True)
+    if "fairness" in parts:
+        found["fairness"] = await _fairness(options)
+        print(report.fairness(found["fairness"]), flush=True)
+    if "hour" in parts:
+        plan = Plan(options.owners, options.each, options.minutes, options.squeeze, pages_per_second=options.pages)
+        found["hours"] = []
+        async with laid_out(plan) as stage:
+            found["database_mb"] = stage.servers.megabytes()
+            print(report.laid_out(plan, stage, found["database_mb"]), flush=True)
+            for owners in (*options.steps, options.owners):
+                minutes = options.minutes if owners == options.owners else options.minutes / 4
+                found["hours"].append(await hour(stage, plan, owners, minutes=minutes))
+                print(report.hour(found["hours"][-1]), flush=True)
+        found["each"] = options.each
+        print(report.sizes(found), flush=True)
+    return found
+
+
+async def _fairness(options: argparse.Namespace) -> dict[str, Any]:
+    plan = Plan(owners=options.small, products=options.small_each, minutes=0, squeeze=1, history=1)
+    async with laid_out(plan) as stage:
+        return await fairness(stage, products=options.huge, turns=options.turns, workers=1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a hundred owners, two minutes; small shops")
+    parser.add_argument("--only", action="append", choices=PARTS, help="measure this part alone")
+    parser.add_argument("--owners", type=int, default=2_000)
+    parser.add_argument("--each", type=int, default=500, help="products of each owner")
+    parser.add_argument(
+        "--steps", type=int, nargs="*", default=[500, 1_000], help="so many owners first, for a quarter"
+    )
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--squeeze", type=int, default=6, help="how many times faster than in life owners come due")
+    parser.add_argument("--pages", type=float, default=5, help="pages asked for each second")
+    parser.add_argument("--small", type=int, default=500, help="small owners of the fairness part")
+    parser.add_argument("--small-each", type=int, default=50)
+    parser.add_argument("--huge", type=int, default=15_000, help="products of its huge owner")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[100, 500, 1_000, 2_500, 5_000, 10_000])
+    parser.add_argument("--changes", type=int, nargs="*", default=[0, 5, 25, 100, 250, 500])
+    parser.add_argument("--folder", type=Path, default=ROOT / "build", help="where load.json and the plots go")
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0 when every figure is reached, else 1."""
+    options = _parser().parse_args(arguments)
+    if options.quick:
+        options.owners, options.steps, options.minutes = min(options.owners, 100), [50], 2
+        options.small, options.huge, options.turns = 100, 2_000, 1
+        options.sizes, options.changes = [100, 500, 1_000], [0, 5, 50]
+    os.chdir(ROOT)
+    found = asyncio.run(measure(options))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    (options.folder / "load.json").write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    for name, drawn in report.plots(found).items():
+        (options.folder / f"load-{name}.svg").write_text(drawn, encoding="utf-8")
+    figures = report.figures(found)
+    for figure in figures:
+        print(figure.described())
+    print(f"\n{sum(each.reached for each in figures)} of {len(figures)} figures reached; written to {options.folder}")
+    return 0 if all(each.reached for each in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
