@@ -127,9 +127,12 @@ class MariaDB:
              "--skip-test-db"],
             check=True, capture_output=True,
         )  # fmt: skip
+        # At its start a server takes away the temporary tables that lie in its folder for them: not those of others.
+        (folder / "tmp").mkdir(exist_ok=True)
         port = free_port()
         command = [
             daemon, "--no-defaults", *account, f"--datadir={data}", f"--socket={folder / 'db.sock'}", f"--port={port}",
+            f"--tmpdir={folder / 'tmp'}",
             "--bind-address=127.0.0.1", "--skip-log-bin", "--skip-name-resolve", "--innodb-buffer-pool-size=128M",
             "--innodb-flush-log-at-trx-commit=2", "--character-set-server=utf8mb4", "--max-connections=300", *options,
         ]  # fmt: skip
