@@ -20,7 +20,8 @@ from evosync.accounts.profile import LastSystemUser
 from evosync.accounts.recovery import send_reset
 from evosync.accounts.sessions import Sessions
 from evosync.accounts.throttle import Limit, Throttle
-from evosync.db import admin, mirrors
+from evosync.accounts.till_events import Replayed, replay
+from evosync.db import admin, deliveries, mirrors
 from evosync.db import site as people
 from evosync.db.admin import Revived, Role
 from evosync.db.engine import Database
@@ -274,6 +275,20 @@ class Desk:
             await self._record(connection, "run_retried", user)
 
         await self.database.write(work)
+
+    async def replay(self, user: UserId, number: int) -> Replayed:
+        """Does a delivery of this owner once more; the caller nudges him if a run is due, and the postman if not."""
+
+        async def work(connection: AsyncConnection) -> Replayed:
+            await self._touched(connection, user)
+            found = await deliveries.one(connection, number)
+            if found is None or found.user != user:
+                raise Unknown
+            became = await replay(connection, found, at=self.at)
+            await self._record(connection, "delivery_replayed", user, number=number)
+            return became
+
+        return await self._done(work, "replay", user)
 
     async def retry_letter(self, number: int) -> Revived:
         """Makes a letter due at once; the caller nudges."""

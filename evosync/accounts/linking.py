@@ -10,40 +10,28 @@ from typing import Final, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.accounts.invites import send_invitation
-from evosync.accounts.letters import tell
 from evosync.accounts.links import Links
 from evosync.accounts.signin import Verdict, sign_in
 from evosync.accounts.throttle import Throttle
+from evosync.accounts.till_events import CONNECTED, obey
 from evosync.db import deliveries, mirrors, till_accounts
 from evosync.db import site as people
 from evosync.db.connections import Claimed, save_evotor
-from evosync.db.deliveries import Delivery, Kind, Known, State
+from evosync.db.deliveries import Delivery, Kind, State
 from evosync.db.engine import Database
 from evosync.db.site import Person, Taken, UserStatus
-from evosync.db.till_accounts import SUBSCRIPTION_OVER, UNINSTALLED, TillAccount
+from evosync.db.till_accounts import TillAccount
 from evosync.domain.connection import Health
 from evosync.domain.errors import CloudError
 from evosync.domain.ids import UserId
 from evosync.domain.mirror import Scope
 from evosync.security.passwords import Passwords
 from evosync.security.seal import Sealer
-from evosync.words.letters import Kind as Letter
 
 T = TypeVar("T")
 
-CONNECTED: Final = "connected"
-"""The reason of the run that follows a new token: it tests the token first."""
-
 _ASKING_SECONDS: Final = 5.0
 """How long a till is asked whose it is; the cloud waits ten seconds for our answer (Evotor FACTS 4.6)."""
-
-_GONE: Final = "Evotor 403"
-"""The card that explains to the owner that the app is no longer there."""
-
-ENDED: Final = "SubscriptionTerminated"
-BEGUN: Final = frozenset({"SubscriptionCreated", "SubscriptionActivated", "SubscriptionRenewed"})
-INSTALLED: Final = "ApplicationInstalled"
-REMOVED: Final = "ApplicationUninstalled"
 
 
 class Why(Enum):
@@ -56,11 +44,12 @@ class Why(Enum):
 
 
 class NotLinked(Exception):
-    """Nothing was changed."""
+    """Nothing was changed. `user`: the account that it was about, where that is known."""
 
-    def __init__(self, why: Why) -> None:
+    def __init__(self, why: Why, user: UserId | None = None) -> None:
         super().__init__(why.name.lower())
         self.why = why
+        self.user = user
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,64 +139,8 @@ class Desk:
         return await self._twice(work)
 
     async def event(self, delivery: Delivery) -> UserId | None:
-        """An installation's or a subscription's. The owner whose run is due now, None if nobody's is.
-
-        One that came before changes nothing, nor does one that is older than what is known already.
-        """
-
-        async def work(connection: AsyncConnection) -> UserId | None:
-            known = await till_accounts.by_till(connection, delivery.till_user or "")
-            is_late = await _is_late(connection, delivery)
-            try:
-                await deliveries.add(connection, _done(delivery, known, is_late=is_late))
-            except Known:
-                return None
-            if known is None or is_late:
-                return None
-            return await self._obey(connection, known, delivery)
-
-        return await self.database.write(work)
-
-    async def _obey(self, connection: AsyncConnection, known: TillAccount, delivery: Delivery) -> UserId | None:
-        told, at = delivery.facts.get("type"), delivery.received_at
-        if told == ENDED and await _has_another(connection, delivery):
-            return None
-        if told in {REMOVED, ENDED}:
-            reason = UNINSTALLED if told == REMOVED else SUBSCRIPTION_OVER
-            if await till_accounts.park(connection, known.user, reason=reason, at=at):
-                await tell(connection, known.user, Letter.EVOTOR_BROKEN, at=at, since_at=at, code=_GONE)
-                await people.record(connection, "till_parked", actor=None, user=known.user, at=at, reason=reason)
-            return None
-        if known.health is not Health.PARKED or (told != INSTALLED and told not in BEGUN):
-            return None
-        # What ended the one does not begin with the other: a renewal does not install the app again.
-        if told == INSTALLED or known.reason == SUBSCRIPTION_OVER:
-            await till_accounts.unpark(connection, known.user)
-            await mirrors.want(connection, known.user, scope=Scope.FULL, reason=CONNECTED, at=at)
-            await people.record(connection, "till_resumed", actor=None, user=known.user, at=at)
-            return known.user
-        return None
-
-    async def again(self, number: int, *, at: datetime) -> UserId | None:
-        """Does a delivery once more, as an admin asks: the owner whose run is due now, None if nobody's is.
-
-        What the cloud said of an installation or a subscription is obeyed anew; all else ends in a full run.
-        """
-
-        async def work(connection: AsyncConnection) -> UserId | None:
-            found = await deliveries.one(connection, number)
-            if found is None or found.user is None:
-                return None
-            user: UserId | None = found.user
-            if found.kind in {Kind.INSTALLATION, Kind.SUBSCRIPTION}:
-                known = await till_accounts.by_user(connection, found.user)
-                user = await self._obey(connection, known, found) if known is not None else None
-            else:
-                await mirrors.want(connection, found.user, scope=Scope.FULL, reason="replay", at=at)
-            await deliveries.finish(connection, [number], at=at)
-            return user
-
-        return await self.database.write(work)
+        """An installation's or a subscription's. The owner whose run is due now, None if nobody's is."""
+        return await self.database.write(lambda connection: obey(connection, delivery))
 
     async def _reported_by(self, email: str, till_user: str) -> UserId | None:
         """The account with this address, if the till that is connected to it says itself that it is this one.
@@ -236,7 +169,7 @@ class Desk:
                         return user
             except (CloudError, TimeoutError):
                 pass  # then nobody has shown that they belong together
-        raise NotLinked(Why.KNOWN_ADDRESS)
+        raise NotLinked(Why.KNOWN_ADDRESS, user)
 
     async def _new_account(
         self, connection: AsyncConnection, till_user: str, *, email: str | None, phone: str | None, at: datetime
@@ -270,9 +203,9 @@ class Desk:
         if holder is not None and holder.user == user:
             return
         if holder is not None and (holder.password_hash is not None or holder.status != UserStatus.PENDING.value):
-            raise NotLinked(Why.LINKED_ELSEWHERE)
+            raise NotLinked(Why.LINKED_ELSEWHERE, user)
         if mine is not None and mine.is_connected and mine.till_user and mine.till_user != till_user:
-            raise NotLinked(Why.HAS_ANOTHER)
+            raise NotLinked(Why.HAS_ANOTHER, user)
         if holder is None:
             await till_accounts.tie(connection, user, till_user)
             return
@@ -314,52 +247,4 @@ def _can_be_reached(person: Person, *, sms: bool) -> bool:
     return bool(person.email or (person.phone and sms))
 
 
-def _done(delivery: Delivery, known: TillAccount | None, *, is_late: bool) -> Delivery:
-    state = State.DROPPED if known is None or is_late else State.DONE
-    return Delivery(
-        kind=delivery.kind,
-        received_at=delivery.received_at,
-        till_user=delivery.till_user,
-        user=None if known is None else known.user,
-        key=delivery.key,
-        facts=delivery.facts,
-        state=state,
-        done_at=delivery.received_at,
-    )
-
-
-async def _has_another(connection: AsyncConnection, delivery: Delivery) -> bool:
-    """Whether the till has another subscription that goes on."""
-    newest: dict[str, tuple[float, object]] = {}
-    for other in await deliveries.last_order(connection, delivery.kind, delivery.till_user or ""):
-        order = _order(other)
-        if order is not None and order[1] > newest.get(order[0], (-1.0, ""))[0]:
-            newest[order[0]] = order[1], other.facts.get("type")
-    newest.pop(str(delivery.facts.get("subscription")), None)
-    return any(told != ENDED for _, told in newest.values())
-
-
-async def _is_late(connection: AsyncConnection, delivery: Delivery) -> bool:
-    """Whether something later has been told already: order is not promised (Evotor FACTS 4.6)."""
-    mine = _order(delivery)
-    if mine is None or delivery.till_user is None:
-        return False
-    earlier = await deliveries.last_order(connection, delivery.kind, delivery.till_user)
-    for other in earlier:
-        theirs = _order(other)
-        if theirs is not None and theirs[0] == mine[0] and theirs[1] > mine[1]:
-            return True
-    return False
-
-
-def _order(delivery: Delivery) -> tuple[str, float] | None:
-    """Of what the order counts, and the place in it: a subscription's number, an installation's time."""
-    facts = delivery.facts
-    if delivery.kind is Kind.SUBSCRIPTION:
-        number = facts.get("number")
-        return (str(facts.get("subscription")), float(number)) if isinstance(number, int | float) else None
-    time = facts.get("time")
-    return ("installation", float(time)) if isinstance(time, int | float) else None
-
-
-__all__ = ["BEGUN", "CONNECTED", "ENDED", "INSTALLED", "REMOVED", "Desk", "Linked", "NotLinked", "Why"]
+__all__ = ["Desk", "Linked", "NotLinked", "Why"]

@@ -27,7 +27,6 @@ class Kind(StrEnum):
     CREATE = "create"
     VERIFY = "verify"
     TOKEN = "token"  # noqa: S105 - a kind of delivery
-    TARIFF = "tariff"
     INSTALLATION = "installation"
     SUBSCRIPTION = "subscription"
     STORES = "stores"

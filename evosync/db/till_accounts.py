@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy import RowMapping, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -210,7 +210,7 @@ async def park(connection: AsyncConnection, user: UserId, *, reason: str, at: da
     """Nothing is read or written until `unpark`; False if it was so already. Wishes wait no longer."""
     done = await connection.execute(
         update(evotor_connections)
-        .where(_e.user_id == user, _e.health != Health.PARKED.value)
+        .where(_e.user_id == user, or_(_e.health != Health.PARKED.value, _e.reason != reason))
         .values(health=Health.PARKED.value, reason=reason, reason_at=at)
     )
     if not done.rowcount:

@@ -137,6 +137,8 @@ ACCESS: Final[Mapping[str, Rule]] = {
     "POST /admin/users/{id}/edit": _may("users.edit"),
     "GET /admin/users/{id}/delete": _may("users.delete"),
     "POST /admin/users/{id}/delete": _may("users.delete"),
+    "GET /admin/users/{id}/deliveries": _may("users.read"),
+    "POST /admin/users/{id}/deliveries/{number}/replay": _may("queue.retry"),
     "GET /admin/roles": _may("roles.edit"),
     "POST /admin/roles/{id}/permissions": _may("roles.edit"),
     "GET /admin/queue": _may("queue.read"),

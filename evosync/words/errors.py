@@ -483,6 +483,34 @@ CARDS: Final[tuple[Card, ...]] = (
         action=Action.RECONNECT,
     ),
     Card(
+        codes=("uninstalled",),
+        tone=Tone.YOU,
+        title=Both("EvoSync удалён в Эвоторе", "EvoSync was removed in Evotor"),
+        cause=Both(
+            "Приложение EvoSync удалили в кабинете Эвотора.", "The EvoSync app was removed in the Evotor account."
+        ),
+        does=Both(
+            "Больше не спрашиваем кассу, витрина осталась как была.", "The till is left alone; the shop stays as it is."
+        ),
+        you=Both(
+            "Передумали? Установите EvoSync в кабинете Эвотора снова, дальше мы сами.",
+            "Changed your mind? Install EvoSync in your Evotor account again, and we go on by ourselves.",
+        ),
+    ),
+    Card(
+        codes=("subscription_over",),
+        tone=Tone.YOU,
+        title=Both("Подписка в Эвоторе закончилась", "The subscription in Evotor has ended"),
+        cause=Both("Подписка на EvoSync в Эвоторе закончилась.", "The subscription to EvoSync in Evotor has ended."),
+        does=Both(
+            "Больше не спрашиваем кассу, витрина осталась как была.", "The till is left alone; the shop stays as it is."
+        ),
+        you=Both(
+            "Продлите подписку в кабинете Эвотора, дальше мы сами.",
+            "Renew it in your Evotor account, and we go on by ourselves.",
+        ),
+    ),
+    Card(
         codes=("Evotor 404",),
         tone=Tone.YOU,
         title=Both("Магазин пропал с кассы", "A store is gone"),

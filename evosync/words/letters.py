@@ -22,6 +22,8 @@ class Kind(StrEnum):
     ADDRESS_CHANGED = "address_changed"
     VK_BROKEN = "vk_broken"
     EVOTOR_BROKEN = "evotor_broken"
+    EVOTOR_PARKED = "evotor_parked"
+    """The app was removed, or its subscription ended; `code` says which."""
     KEY_EXPIRING = "key_expiring"
     FAILING = "failing"
     WELL_AGAIN = "well_again"
@@ -186,6 +188,24 @@ LETTERS: Final[Mapping[Kind, LetterWords]] = {
         ),
         _RECONNECT,
         (Both("Это 2 минуты. Потом мы догоним всё сами.", "Two minutes; then we catch up by ourselves."),),
+        path="/connections",
+        notice="broken",
+    ),
+    Kind.EVOTOR_PARKED: LetterWords(
+        Both(
+            "Витрина не обновляется: EvoSync выключен в Эвоторе",
+            "Your VK shop is not updating: EvoSync is off in Evotor",
+        ),
+        (
+            Both("{cause} Кассу не спрашиваем с {since_at}.", "{cause} The till has not been asked since {since_at}."),
+            Both(
+                "Витрина осталась как была, цены на ней могли устареть.",
+                "The shop stays as it was; prices may be out of date.",
+            ),
+            Both("{you}", "{you}"),
+        ),
+        Both("Открыть подключения", "Open connections"),
+        (Both("Больше ничего делать не нужно.", "There is nothing else to do."),),
         path="/connections",
         notice="broken",
     ),

@@ -101,3 +101,14 @@ def test_an_sms_is_short_and_holds_the_link(renderer: Renderer) -> None:
 
 def test_a_letter_never_shows_itself_in_a_log(renderer: Renderer) -> None:
     assert repr(letter(renderer, Kind.RESET, "ru", link="https://x/?token=T")) == "Letter(7)"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("uninstalled", "Приложение EvoSync удалили"), ("subscription_over", "Подписка на EvoSync в Эвоторе закончилась")],
+)
+def test_a_till_that_is_switched_off_says_why_and_how_to_go_on(renderer: Renderer, code: str, said: str) -> None:
+    made = letter(renderer, Kind.EVOTOR_PARKED, "ru", code=code)
+    assert said in made.text
+    assert "дальше мы сами" in made.text
+    assert "https://shop.example.ru/connections" in made.text

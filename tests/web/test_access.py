@@ -29,7 +29,7 @@ def routes(services: Services) -> Iterator[tuple[str, str, Rule]]:
         if route.method == "HEAD":
             continue
         path = route.resource.canonical
-        for name, value in (("{id}", "999999"), ("{gid}", "none"), ("{name}", "nothing")):
+        for name, value in (("{id}", "999999"), ("{gid}", "none"), ("{name}", "nothing"), ("{number}", "1")):
             path = path.replace(name, value)
         yield route.method, path, ACCESS[name_of(route)]
 

@@ -88,7 +88,7 @@ class Olga:
         for beginning, thing in self.things().items():
             if path.startswith(beginning):
                 path = beginning[: beginning.index("{")] + thing + path.removeprefix(beginning)
-        for name in ("{id}", "{name}"):
+        for name in ("{id}", "{name}", "{number}"):
             path = path.replace(name, str(self.run))
         return path
 

@@ -179,7 +179,7 @@ async def test_uninstalling_parks_the_connection_and_tells_the_owner(cloud: Clou
     assert account is not None
     assert (account.health, account.reason) == (Health.PARKED, "uninstalled")
     assert account.is_connected
-    assert ("evotor_broken", "owner@example.com") in await world.outbox()
+    assert ("evotor_parked", "owner@example.com") in await world.outbox()
     assert (await cloud.call(PRODUCTS, [], token=token)).status == 200
     await quiet(cloud)
     assert await cloud.wish() == (None, [])
@@ -204,7 +204,7 @@ async def test_repeated_and_late_deliveries_change_nothing(cloud: Cloud, world: 
     account = await cloud.account()
     assert account is not None
     assert account.health is Health.OK
-    assert [kind for kind, _ in await world.outbox()].count("evotor_broken") == 1
+    assert [kind for kind, _ in await world.outbox()].count("evotor_parked") == 1
 
 
 async def test_the_end_of_the_subscription_parks_and_a_new_one_goes_on(cloud: Cloud) -> None:

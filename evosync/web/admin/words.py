@@ -30,7 +30,7 @@ PERMISSIONS: Final[Mapping[str, Both]] = {
     "users.invite": Both("Приглашать", "Invite"),
     "roles.edit": Both("Менять права ролей", "Change what roles may do"),
     "queue.read": Both("Видеть очередь", "See the queue"),
-    "queue.retry": Both("Повторять неудачное", "Retry what failed"),
+    "queue.retry": Both("Повторять неудачное и вызовы Эвотора", "Retry what failed, and Evotor's calls"),
     "audit.read": Both("Читать журнал", "Read the audit trail"),
 }
 
@@ -55,6 +55,7 @@ ACTIONS: Final[Mapping[str, Both]] = {
     "roles_changed": Both("Роли изменены", "Roles changed"),
     "permissions_changed": Both("Права роли изменены", "Rights of a role changed"),
     "run_retried": Both("Обновление запущено заново", "Update retried"),
+    "delivery_replayed": Both("Вызов Эвотора повторён", "Evotor call replayed"),
     "letter_retried": Both("Письмо поставлено заново", "Letter retried"),
     "refused": Both("Отказано: мало прав", "Refused: not enough rights"),
     "evotor_connected": Both("Касса подключена", "Till connected"),
@@ -86,6 +87,7 @@ _ATTEMPTS: Final[Mapping[str, Both]] = {
     "invite": Both("пригласить", "invite"),
     "edit": Both("изменить данные", "edit"),
     "set_permissions": Both("изменить права роли", "change a role"),
+    "replay": Both("повторить вызов Эвотора", "replay an Evotor call"),
 }
 
 STEPS: Final[Mapping[str, Both]] = {
@@ -104,6 +106,7 @@ LETTER_KINDS: Final[Mapping[str, Both]] = {
     "address_changed": Both("Почта изменена", "Address changed"),
     "vk_broken": Both("ВКонтакте не пускает", "VK is broken"),
     "evotor_broken": Both("Касса не отвечает", "The till is broken"),
+    "evotor_parked": Both("EvoSync выключен в Эвоторе", "Off in Evotor"),
     "key_expiring": Both("Ключ скоро закончится", "A key is about to run out"),
     "failing": Both("Сутки без обновлений", "A day without updates"),
     "well_again": Both("Снова в порядке", "Well again"),

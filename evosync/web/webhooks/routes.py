@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -20,7 +21,7 @@ from evosync.db.deliveries import Delivery, Kind, State, key_of
 from evosync.db.till_accounts import SUBSCRIPTION_OVER, TillAccount
 from evosync.domain.connection import Health
 from evosync.security.passwords import TooMany
-from evosync.web.keys import CLIENT, LINKS, SERVICES, THROTTLE
+from evosync.web.keys import CLIENT, LINKS, THROTTLE
 from evosync.web.services import Services
 from evosync.web.webhooks import answers, bodies
 from evosync.web.webhooks.answers import Refusal, answer
@@ -86,8 +87,9 @@ class Webhooks:
     async def create(self, request: web.Request) -> web.Response:
         row = await self._row(request)
         till_user, reached = bodies.till_user_of(row), bodies.reached_by(row)
-        linked = await _told(
-            self._desk(request).create(till_user, email=reached.email, phone=reached.phone, at=_at(request))
+        linked = await self._told(
+            Delivery(Kind.CREATE, _at(request), till_user),
+            self._desk(request).create(till_user, email=reached.email, phone=reached.phone, at=_at(request)),
         )
         await self._set_going(linked)
         await self._services.queue.send_letters()
@@ -99,10 +101,11 @@ class Webhooks:
         name = bodies.required_text(row, "username", "login", "email")
         password = bodies.required_text(row, "password", longest=1_000)
         try:
-            linked = await _told(
+            linked = await self._told(
+                Delivery(Kind.VERIFY, _at(request), till_user),
                 self._desk(request).verify(
                     till_user, email=folded(name), password=password, address=request[CLIENT].address, at=_at(request)
-                )
+                ),
             )
         except TooFast as error:
             raise answers.wrong_login(retry=max(1, int(error.wait / timedelta(seconds=1)))) from error
@@ -295,6 +298,17 @@ class Webhooks:
         )
         return answer({})
 
+    async def _told(self, delivery: Delivery, work: Awaitable[Linked]) -> Linked:
+        """Raises `Refusal`. A refusal that is about a known account stands in its log."""
+        try:
+            return await work
+        except NotLinked as error:
+            refusal = _WHY[error.why]()
+            if error.user is not None:
+                done = {"user": error.user, "state": State.REFUSED, "code": refusal.error["code"]}
+                await self._hearing.keep(replace(delivery, done_at=delivery.received_at, **done))
+            raise refusal from error
+
     async def _set_going(self, linked: Linked) -> None:
         if linked.due:
             await self._services.queue.nudge(linked.user)
@@ -315,23 +329,6 @@ class Webhooks:
         return (await self._services.test_till(token)).till_user
 
 
-def replay_desk(request: web.Request) -> linking.Desk:
-    """For the admin's page, which calls `again` and nudges whom it returns."""
-    services = request.app[SERVICES]
-
-    async def nobody(_token: str) -> str:
-        return ""
-
-    return linking.Desk(
-        database=services.database,
-        sealer=services.sealer,
-        passwords=services.passwords,
-        throttle=request.app[THROTTLE],
-        links=request.app[LINKS],
-        whose=nobody,
-    )
-
-
 def _guarded(hook: Hook) -> Hook:
     """Refusals in Evotor's shape; a database or Redis that is away brings the delivery again."""
 
@@ -348,14 +345,6 @@ def _guarded(hook: Hook) -> Hook:
             return answers.not_now().answer()
 
     return handle
-
-
-async def _told(work: Awaitable[Linked]) -> Linked:
-    try:
-        return await work
-    except NotLinked as error:
-        refusal = _WHY[error.why]()
-        raise refusal from error
 
 
 def _at(request: web.Request) -> Any:
@@ -393,4 +382,4 @@ async def _read(request: web.Request, most: int) -> bytes:
     return b"".join(parts)
 
 
-__all__ = ["MAX_BODY", "SMALL_BODY", "Webhooks", "replay_desk"]
+__all__ = ["MAX_BODY", "SMALL_BODY", "Webhooks"]
