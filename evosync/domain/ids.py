@@ -23,5 +23,8 @@ PhotoId = NewType("PhotoId", int)
 
 RunId = NewType("RunId", int)
 
+LONGEST = 100
+"""Characters of an id as a cloud gives it; both clouds' own are far shorter."""
+
 ROOT = GroupId("")
 """The group of products at the root, or whose group no longer exists."""

@@ -13,6 +13,7 @@ from itertools import islice
 from evosync.domain.action import AddItem, AlbumKey, Note, Why
 from evosync.domain.catalog import Item
 from evosync.domain.differences import as_read
+from evosync.domain.draft import refusal_status
 from evosync.domain.errors import (
     CloudError,
     Full,
@@ -28,7 +29,6 @@ from evosync.domain.guard import price_is_off
 from evosync.domain.ids import ItemId, PhotoId, ProductId
 from evosync.domain.links import Link, LinkState, ReadBack, Written
 from evosync.domain.mirror import ProductResult, Result
-from evosync.domain.plan import refusal_status
 from evosync.domain.status import Standing, Status
 from evosync.domain.texts import shorten, vk_description
 from evosync.sync.editing import SHORTER_NAME, refusal_of, waiting_for_vk

@@ -8,12 +8,12 @@ from itertools import islice
 from evosync.domain.action import EditItem, HideDouble, Why
 from evosync.domain.catalog import Item
 from evosync.domain.differences import as_read
+from evosync.domain.draft import refusal_status
 from evosync.domain.errors import CloudError, GuardTripped, NotFound, Operators, Refused, Side, Unknown
 from evosync.domain.guard import price_is_off
 from evosync.domain.ids import ProductId
 from evosync.domain.links import Link, Written
 from evosync.domain.mirror import ProductResult, Result
-from evosync.domain.plan import refusal_status
 from evosync.domain.status import Standing, Status
 from evosync.domain.texts import shorten
 from evosync.sync.ports import Priority
