@@ -10,10 +10,10 @@ ARGS   ?=
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check format lint types imports files bench soak load lock coverage wheel clean
+.PHONY: help venv run test check format lint types imports files bench bench-pages soak load lock coverage wheel clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # uv installs in seconds what takes pip most of a minute; where it cannot reach the index as pip does, pip installs.
 $(STAMP): requirements-dev.lock requirements-tools.lock pyproject.toml
@@ -59,6 +59,9 @@ files: $(STAMP)
 
 bench: $(STAMP) ## the figures of the README, measured again (a table, and JSON)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-pages: $(STAMP) ## server time of an owner's pages, 15,000 products and 1,000 runs, on MariaDB
+	$(BIN)/python -m tests.bench.pages $(ARGS)
 
 soak: $(STAMP) ## the fault tests in their long form
 	$(PYTEST) -m soak --timeout 1800 $(ARGS)

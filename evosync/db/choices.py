@@ -61,6 +61,13 @@ def read_policy(row: RowMapping, defaults: Policy) -> Policy:
     return replace(defaults, allowed_kinds=frozenset(row[_s.allowed_kinds]), **given)
 
 
+async def are_on(connection: AsyncConnection, user: UserId) -> tuple[bool, bool]:
+    """Whether any store is switched on, and any group."""
+    query = select(_f.entity_type).where(_f.user_id == user, _f.enabled).distinct()
+    found = set((await connection.execute(query)).scalars())
+    return _STORE in found, _GROUP in found
+
+
 async def set_choice(
     connection: AsyncConnection,
     user: UserId,

@@ -10,9 +10,10 @@ from sqlalchemy import RowMapping, Select, String, bindparam, distinct, func, se
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db import runs
-from evosync.db.browse import IN_VK, WAITING, Bucket, bucket_of
+from evosync.db.browse import IN_VK, WAITING
 from evosync.db.engine import chunked
 from evosync.db.mirrors import reading_of
+from evosync.db.rows import few_rows
 from evosync.db.tables import (
     cached_groups,
     cached_products,
@@ -41,7 +42,7 @@ _i = run_items.c
 _p = cached_products.c
 _g = cached_groups.c
 _l = item_links.c
-_BY_LIST: Final = "USE INDEX (ix_cached_products_list)"
+_BY_GROUP: Final = "USE INDEX (ix_cached_products_group)"
 _BY_STATUS: Final = "USE INDEX (ix_cached_products_status)"
 
 BEHIND: Final = sorted(standing.value for standing in WAITING)
@@ -201,11 +202,11 @@ class Fresh:
 
 
 _COUNTS: Final = (
-    select(_p.store_id, _p.group_id, _p.status, func.count())
-    .where(_p.user_id == bindparam("user"), _p.gone_at.is_(None))
+    select(_p.store_id, _p.group_id, _p.status, (func.count() - func.count(_p.gone_at)).label("count"))
+    .where(_p.user_id == bindparam("user"))
     .group_by(_p.store_id, _p.group_id, _p.status)
-    .with_hint(cached_products, _BY_LIST, "mysql")
-    .with_hint(cached_products, _BY_LIST, "mariadb")
+    .with_hint(cached_products, _BY_GROUP, "mysql")
+    .with_hint(cached_products, _BY_GROUP, "mariadb")
 )
 _EACH: Final = (
     select(_p.status, func.count(distinct(_p.product_id)))
@@ -223,11 +224,16 @@ _OLDEST: Final = (
 _NAMES: Final = select(_g.store_id, _g.group_id, _g.name).where(_g.user_id == bindparam("user"))
 
 
+_SAME: Final = frozenset(standing.value for standing in IN_VK)
+_WAITING: Final = frozenset(standing.value for standing in WAITING)
+_OWNER: Final = frozenset(standing.value for standing in NEEDS_OWNER - {Standing.NEW_GROUP})
+
+
 async def fresh(connection: AsyncConnection, user: UserId) -> Fresh:
     """Counts products of all stores; one that several sell counts once in the sums."""
     of = {"user": user}
     per_group: dict[tuple[StoreId, GroupId], Counter[str | None]] = defaultdict(Counter)
-    for store, group, status, count in (await connection.execute(_COUNTS, of)).all():
+    for store, group, status, count in await few_rows(connection, _COUNTS, of):
         per_group[store, group][status] += count
     statuses: Counter[str | None] = Counter()
     if len({store for store, _ in per_group}) > 1:
@@ -235,7 +241,7 @@ async def fresh(connection: AsyncConnection, user: UserId) -> Fresh:
     else:
         for counts in per_group.values():
             statuses.update(counts)
-    names = {(store, group): name for store, group, name in (await connection.execute(_NAMES, of)).all()}
+    names = {(store, group): name for store, group, name in await few_rows(connection, _NAMES, of)}
     groups = [_group(names.get(key, ""), counts) for key, counts in per_group.items()]
     whole = _group("", statuses)
     oldest = (await connection.execute(_OLDEST, of)).first() if whole.waiting else None
@@ -251,12 +257,9 @@ async def fresh(connection: AsyncConnection, user: UserId) -> Fresh:
 
 
 def _group(name: str, statuses: Mapping[str | None, int]) -> GroupCount:
-    buckets: Counter[Bucket] = Counter()
-    for status, count in statuses.items():
-        bucket = bucket_of(status) if status != Standing.NEW_GROUP.value else None
-        if status is not None and bucket is not None:
-            buckets[bucket] += count
-    same, waiting, owner = buckets[Bucket.IN_VK], buckets[Bucket.WAITING], buckets[Bucket.NEEDS_YOU]
+    same = sum(count for status, count in statuses.items() if status in _SAME)
+    waiting = sum(count for status, count in statuses.items() if status in _WAITING)
+    owner = sum(count for status, count in statuses.items() if status in _OWNER)
     return GroupCount(name, same + waiting + owner, same, waiting, owner)
 
 

@@ -28,9 +28,7 @@ async def rows(
     Values are raw: digests in hexadecimal, truth as 0 and 1, times as text (see `types.utc`).
     """
     where = [column == value for column, value in of.items()]
-    gather = func.json_group_array if connection.dialect.name == "sqlite" else func.json_arrayagg
-    row = func.json_array(*(_in_json(column) for column in columns), type_=NullType())
-    document: Select[Any] = select(gather(row, type_=NullType()))
+    document = _document(connection, columns)
     found: list[Sequence[Any]] = []
     after: Any = None
     while True:
@@ -41,6 +39,20 @@ async def rows(
         if upto is None:
             return found
         after = upto
+
+
+async def few_rows(
+    connection: AsyncConnection, query: Select[Any], values: Mapping[str, Any] | None = None
+) -> list[Sequence[Any]]:
+    """All rows of a query that gives a few thousand at most; raw, as those of `rows`."""
+    gathered = _document(connection, tuple(query.subquery().c))
+    return list(orjson.loads(await connection.scalar(gathered, values) or "[]"))
+
+
+def _document(connection: AsyncConnection, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    gather = func.json_group_array if connection.dialect.name == "sqlite" else func.json_arrayagg
+    row = func.json_array(*(_in_json(column) for column in columns), type_=NullType())
+    return select(gather(row, type_=NullType()))
 
 
 def _in_json(column: ColumnElement[Any]) -> ColumnElement[Any]:

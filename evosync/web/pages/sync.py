@@ -48,7 +48,7 @@ async def _look(connection: AsyncConnection, user: UserId, services: Services, a
     fresh = await history.fresh(connection, user)
     records = await runs.latest(connection, user, DRAWN)
     last = next((record for record in records if record.finished_at is not None), None)
-    stores, groups = await choices.switches(connection, user)
+    has_stores, has_groups = await choices.are_on(connection, user)
     view = View(
         now=now,
         state=state,
@@ -56,7 +56,7 @@ async def _look(connection: AsyncConnection, user: UserId, services: Services, a
         at=at,
         last=last,
         ahead=await _ahead(connection, now, state),
-        has_choice=any(stores.values()) and (bool(fresh.shown) or any(groups.values())),
+        has_choice=has_stores and (bool(fresh.shown) or has_groups),
         pauses=tuple(now.pauses.values()),
         creates_take=await _creates_take(connection, user, now, fresh, services, at),
     )
@@ -193,8 +193,8 @@ async def run(request: web.Request) -> web.Response:
 
 async def _start(connection: AsyncConnection, user: UserId, request: web.Request) -> tuple[str, str, str]:
     client = request[CLIENT]
-    stores, _ = await choices.switches(connection, user)
-    if not any(stores.values()):
+    has_stores, _ = await choices.are_on(connection, user)
+    if not has_stores:
         return "/catalog/stores", "you", marked("Choose first what the shop shall show")
     if await choices.start_mirror(connection, user, at=client.at):
         await due.want(connection, user, scope=Scope.FULL, reason="start", at=client.at)
