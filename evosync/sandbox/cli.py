@@ -104,7 +104,9 @@ def main(argv: Sequence[str]) -> int:
     sandbox = Sandbox()
     try:
         seeded = _seeded(options, sandbox)
-        gc.freeze()  # a pass over a hundred thousand products would look like a slow network
+        # A pass of the collector over a hundred thousand products or new items would look like a slow network.
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 1_000)
         asyncio.run(_run(options, sandbox, seeded))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
