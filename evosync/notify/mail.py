@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from http import HTTPStatus
 from typing import Literal, Protocol, TextIO
 
@@ -45,7 +45,10 @@ class ConsoleMail:
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """`tls`: from the start ("tls"), after STARTTLS ("starttls"), or never ("none", for a server on this machine)."""
+    """`tls`: from the start ("tls"), after STARTTLS ("starttls"), or never ("none", for a server on this machine).
+
+    `sender` is an address, with a name before it or without: "Shop <no-reply@example.ru>".
+    """
 
     host: str
     port: int
@@ -97,7 +100,8 @@ class SmtpMail:
 
     def _message(self, letter: Letter) -> EmailMessage:
         message = EmailMessage()
-        message["From"] = Address("EvoSync", addr_spec=self._server.sender)
+        name, address = parseaddr(self._server.sender)
+        message["From"] = Address(name or "EvoSync", addr_spec=address)
         message["To"] = Address(addr_spec=letter.to)
         message["Subject"] = letter.subject
         message["Date"] = format_datetime(self._clock())

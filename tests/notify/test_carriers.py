@@ -80,6 +80,13 @@ async def test_a_letter_arrives_as_text_and_html_in_its_language(mailbox: tuple[
     assert "<p>Здравствуйте, Анна.</p>" in html.get_content()
 
 
+async def test_the_sender_may_have_a_name_of_his_own(mailbox: tuple[Mailbox, SmtpMail]) -> None:
+    box, mail = mailbox
+    named = SmtpServer("127.0.0.1", mail._server.port, "Лавка <no-reply@shop.example.ru>", tls="none", timeout=5)
+    await SmtpMail(named, host="shop.example.ru").send(LETTER)
+    assert box.messages[0]["From"] == "Лавка <no-reply@shop.example.ru>"
+
+
 @pytest.mark.parametrize(("answer", "for_good"), [("451 busy, try later", False), ("552 too big", True)])
 async def test_a_server_that_refuses_says_whether_to_try_again(
     mailbox: tuple[Mailbox, SmtpMail], answer: str, *, for_good: bool
