@@ -27,7 +27,7 @@ from evosync.domain.mirror import StoreReading
 from evosync.domain.policy import Choice
 from evosync.domain.shelf import homes_of
 from evosync.domain.status import NEEDS_OWNER, Standing, Status
-from evosync.domain.texts import fold
+from evosync.domain.texts import fold_for_search
 
 PAGE: Final = 50
 """Products of one page."""
@@ -179,7 +179,7 @@ class Shelves:
         return iter(sorted(self._by_id.values(), key=lambda group: (self._place(group), group.id)))
 
     def _place(self, group: Group) -> tuple[str, ...]:
-        return (*(fold(name) for name in self.above(group)), fold(group.name))
+        return (*(fold_for_search(name) for name in self.above(group)), fold_for_search(group.name))
 
     def __contains__(self, group: object) -> bool:
         return group in self._by_id
@@ -410,7 +410,7 @@ def _hinted(query: Any, hint: str) -> Any:
 
 async def _matches(connection: AsyncConnection, user: UserId, ident: StoreId, text: str) -> ColumnElement[bool]:
     """Every word stands in the name, in any order; or the one word is the product's code."""
-    words = fold(text).split()[:_MOST_WORDS]
+    words = fold_for_search(text).split()[:_MOST_WORDS]
     named = [_p.name_folded.contains(word, autoescape=True) for word in words]
     if len(words) > 1:
         return and_(*named)

@@ -12,7 +12,7 @@ from evosync.db.tables import vk_cached_products as table
 from evosync.domain.catalog import Availability
 from evosync.domain.ids import AlbumId, CommunityId, GroupId, ItemId, ProductId, StoreId, UserId
 from evosync.domain.links import LinkState
-from evosync.domain.texts import fold_vk
+from evosync.domain.texts import fold_for_search
 
 PAGE: Final = 50
 
@@ -25,6 +25,8 @@ _l = item_links.c
 _p = cached_products.c
 
 _ALBUMS: Final[ColumnElement[str]] = type_coerce(_i.album_ids, String())
+_SOUGHT: Final = func.replace(_i.title_folded, "ё", "е")
+"""As `fold_for_search` of the title; the column itself is what titles are told apart by."""
 _IN_NONE: Final = or_(_ALBUMS.is_(None), _ALBUMS == ",")
 
 
@@ -146,7 +148,7 @@ async def items(
     """A page past the end is the last."""
     here: list[ColumnElement[bool]] = [_i.user_id == user, _i.group_id == community]
     here.append(_IN_NONE if ident == NO_ALBUM else _ALBUMS.contains(f",{ident},"))
-    here += [_i.title_folded.contains(word, autoescape=True) for word in fold_vk(text).split()[:8]]
+    here += [_SOUGHT.contains(word, autoescape=True) for word in fold_for_search(text).split()[:8]]
     total = int(await connection.scalar(select(func.count()).select_from(table).where(*here)) or 0)
     number = min(max(number, 1), max(-(-total // PAGE), 1))
     query = (

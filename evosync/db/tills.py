@@ -17,7 +17,7 @@ from evosync.domain.links import LinkState
 from evosync.domain.making import maker
 from evosync.domain.mirror import KnownProduct, TillChanges
 from evosync.domain.status import Status
-from evosync.domain.texts import fold
+from evosync.domain.texts import fold_for_search
 
 _p = cached_products.c
 _known = maker(KnownProduct)
@@ -150,7 +150,7 @@ def _product_row(user: UserId, product: Product, at: datetime) -> dict[str, Any]
         "product_id": product.id,
         "group_id": product.group,
         "name": product.name,
-        "name_folded": fold(product.name),
+        "name_folded": fold_for_search(product.name),
         "kopecks": product.kopecks,
         "quantity": None if product.quantity is None else str(product.quantity),
         "unit": product.unit,

@@ -38,6 +38,11 @@ def fold(title: str) -> str:
     return " ".join(unicodedata.normalize("NFC", title).casefold().split())
 
 
+def fold_for_search(text: str) -> str:
+    """What people look for and order by: as `fold`, and «ё» is «е», for hardly anybody types it."""
+    return fold(text).replace("ё", "е")
+
+
 def fold_vk(title: str) -> str:
     """`fold` of a title as VK gives it back, which may come with HTML entities."""
     return fold(html.unescape(title) if "&" in title else title)

@@ -1,11 +1,14 @@
 import asyncio
 
 import pytest
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, inspect, select, update
 
-from evosync.db import accounts, migrate
+from evosync.db import accounts, migrate, tills
 from evosync.db.engine import Database, make_engine
-from evosync.db.tables import permissions, roles
+from evosync.db.tables import cached_products, permissions, roles
+from evosync.domain.catalog import Product
+from evosync.domain.ids import ProductId, StoreId
+from evosync.domain.mirror import TillChanges
 from tests.db.conftest import NOW
 
 WANTED = {
@@ -71,3 +74,19 @@ async def test_the_built_in_roles_are_there(database: Database, role: str) -> No
     assert built_in
     assert {"users.read", "users.edit", "users.suspend", "users.delete", "users.invite", "roles.edit"} <= known
     assert {"queue.read", "queue.retry", "audit.read"} <= known
+
+
+async def test_names_that_the_till_said_before_are_found_with_ye_for_yo_too(database_url: str) -> None:
+    await migrate.upgrade(database_url)
+    database = Database(make_engine(database_url))
+    c = cached_products.c
+    async with database.writing() as connection:
+        owner = await accounts.create_user(connection, email="a@example.org", role="user", at=NOW)
+        product = Product(ProductId("p1"), StoreId("s1"), "Ёж и ёлка", digest=b"d")
+        await tills.save(connection, owner, TillChanges(products=(product,)), at=NOW)
+        await connection.execute(update(cached_products).values(name_folded="ёж и ёлка"))
+    await migrate.downgrade(database_url, "0005")
+    await migrate.upgrade(database_url)
+    async with database.reading() as connection:
+        assert await connection.scalar(select(c.name_folded)) == "еж и елка"
+    await database.close()

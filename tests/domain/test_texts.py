@@ -11,6 +11,7 @@ from evosync.domain.texts import (
     clean_description,
     clean_name,
     fold,
+    fold_for_search,
     fold_vk,
     named_grams,
     price_phrase,
@@ -147,6 +148,11 @@ def test_the_amount_in_a_text_can_be_changed_and_taken_out_alone() -> None:
     assert rephrased(seen, 100) == 'Цена за 100 г.\nСыр "Гауда" от хозяина'
     assert rephrased(seen, 0) == 'Сыр "Гауда" от хозяина'
     assert named_grams("Дёшево! Цена за 10 г.") == 0
+
+
+def test_a_search_takes_yo_for_ye() -> None:
+    assert fold_for_search(" Ёлка  и е\u0308ж ") == fold_for_search("елка и еж")
+    assert fold("Ёж") != fold("еж")
 
 
 def test_titles_are_compared_without_case_and_runs_of_spaces_and_through_entities() -> None:

@@ -85,6 +85,7 @@ async def test_album_0_holds_what_is_in_no_album(owner: Browser) -> None:
 
 async def test_an_album_is_searched_without_regard_to_case(owner: Browser) -> None:
     assert titles(await owner.get(f"{ALBUMS}/11/products?q=ЁЛОЧНЫЙ")) == ["Ёлочный чай"]
+    assert titles(await owner.get(f"{ALBUMS}/11/products?q=+елочный++")) == ["Ёлочный чай"]
     assert titles(await owner.get(f"{ALBUMS}/12/products?q=%26+свечи")) == ["Торт на заказ & свечи"]
     assert "Ничего не нашлось" in said(await owner.get(f"{ALBUMS}/11/products?q=%25"))
 

@@ -17,7 +17,7 @@ from evosync.domain.catalog import Store
 from evosync.domain.errors import CloudError
 from evosync.domain.kinds import RISKY
 from evosync.domain.policy import Gone, Policy, StockMode
-from evosync.domain.texts import fold
+from evosync.domain.texts import fold_for_search
 from evosync.vk.wire import Category
 from evosync.web import session
 from evosync.web.effects import consequences
@@ -190,9 +190,14 @@ async def _categories(request: web.Request, known: _Known, wanted: str) -> tuple
 
 def _search(tree: Sequence[Category], wanted: str) -> list[Category]:
     """Categories in whose path all words occur; those whose own name has them come first."""
-    parts = fold(wanted).split()
-    hits = [one for one in tree if all(part in fold(" ".join(one.path)) for part in parts)]
-    return sorted(hits, key=lambda one: not all(part in fold(one.path[-1]) for part in parts if one.path))[:FOUND]
+    parts = fold_for_search(wanted).split()
+    hits = [one for one in tree if _has(" ".join(one.path), parts)]
+    return sorted(hits, key=lambda one: not (one.path and _has(one.path[-1], parts)))[:FOUND]
+
+
+def _has(text: str, parts: Sequence[str]) -> bool:
+    folded = fold_for_search(text)
+    return all(part in folded for part in parts)
 
 
 async def save(request: web.Request) -> web.Response:
