@@ -11,7 +11,7 @@ from evosync.domain.ids import UserId
 from evosync.queue import DELIVER, HEALTH_KEY, Queue, close_redis, open_redis, serialize
 from tests import services
 
-ANNA, BORIS = UserId(1), UserId(2)
+ANNA, BORIS, VERA = UserId(1), UserId(2), UserId(3)
 
 
 @pytest.fixture
@@ -31,6 +31,29 @@ async def test_the_same_nudge_twice_waits_once(queue: Queue) -> None:
     assert not await queue.nudge(ANNA)
     assert await queue.nudge(BORIS)
     assert await queue.depth() == 2
+
+
+async def test_many_nudges_at_once_leave_out_those_on_their_way(queue: Queue) -> None:
+    assert await queue.nudge(ANNA)
+    assert await queue.nudge_all([ANNA, BORIS, VERA]) == 2
+    assert await queue.nudge_all([ANNA, BORIS, VERA]) == 0
+    assert await queue.nudge_all([]) == 0
+    assert await queue.depth() == 3
+
+
+async def test_many_nudges_are_the_same_jobs_as_single_ones(queue: Queue, redis: ArqRedis) -> None:
+    await queue.nudge(ANNA)
+    await queue.nudge_all([BORIS])
+    one, other = [orjson.loads(await redis.get(f"arq:job:nudge:{user}")) for user in (ANNA, BORIS)]
+    assert other | {"et": one["et"], "a": [ANNA]} == one
+    assert 0 < await redis.pttl(f"arq:job:nudge:{BORIS}") <= 60_000
+
+
+async def test_many_nudges_without_redis_are_lost_without_harm(private_redis: services.RedisServer) -> None:
+    private_redis.server.kill()
+    redis = open_redis(private_redis.url)
+    assert await Queue(redis).nudge_all([ANNA, BORIS]) == 0
+    await close_redis(redis)
 
 
 async def test_a_nudge_carries_an_id_and_nothing_else_as_json(queue: Queue, redis: ArqRedis) -> None:
