@@ -160,6 +160,13 @@ class MariaDB:
             for statement in statements:
                 cursor.execute(statement)
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody can write meanwhile; who tries waits."""
+        with contextlib.closing(_connect(self._admin)) as connection, connection.cursor() as cursor:
+            cursor.execute("FLUSH TABLES WITH READ LOCK")
+            yield
+
 
 def _account() -> str:
     # As root, mariadbd wants to be told for whom it runs; in a private folder that is root itself.

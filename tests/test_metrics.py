@@ -96,7 +96,7 @@ async def database(sqlite_url: str) -> AsyncIterator[Database]:
 
 async def test_every_part_is_looked_at(redis: ArqRedis, database: Database, sqlite_url: str) -> None:
     doctor = Doctor(database, redis, Queue(redis), lambda: NOW)
-    assert (await doctor.look()).ill == ("migrations", "worker", "cron")
+    assert (await doctor.look()).ill == ("database", "migrations", "worker", "cron")
     await migrate.upgrade(sqlite_url)
     await redis.set(HEALTH_KEY, b"alive")
     await Pulse(redis).beat(NOW - timedelta(seconds=30))

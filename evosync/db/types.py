@@ -13,7 +13,6 @@ from sqlalchemy.types import TypeEngine
 FOLDED = 255
 """Characters of a folded name or title that are kept for search, order and matching."""
 
-ID_LENGTH = 100
 
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 """Every upsert burns a number of the counter on MariaDB, and only INTEGER counts by itself on SQLite."""

@@ -5,6 +5,8 @@ vanish: a body that is not the promised envelope, or a row without an id, spoils
 Names of API v1 and numbers sent as strings are understood (Evotor FACTS 2).
 """
 
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,7 +30,7 @@ from evosync.domain.errors import (
     Unavailable,
     Unpaid,
 )
-from evosync.domain.ids import GroupId, ProductId, StoreId
+from evosync.domain.ids import LONGEST, GroupId, ProductId, StoreId
 from evosync.domain.making import maker
 
 Row = Mapping[str, object]
@@ -51,6 +53,7 @@ _MEANING: Mapping[int, type[CloudError]] = {
 }
 _LONGEST_WAIT = 86_400.0
 _AN_INSTANT = 1e9
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def stores(rows: Iterable[Row]) -> tuple[Store, ...]:
             id=StoreId(_id(r)),
             name=_text(r.get("name")),
             address=_text(r.get("address")),
-            till_user=_text(r.get("user_id")),
+            till_user=_ident(r.get("user_id")),
         )
         for r in rows
     )
@@ -96,7 +99,7 @@ def groups(rows: Iterable[Row], store: StoreId) -> tuple[Group, ...]:
             id=GroupId(_id(r)),
             store=store,
             name=_text(r.get("name")),
-            parent=GroupId(_text(r.get("parent_id") or r.get("parentUuid"))),
+            parent=_parent(r),
             holds_modifications=bool(r.get("attributes")) or r.get("hasVariants") is True,
         )
         for r in rows
@@ -113,7 +116,7 @@ def product(r: Row, store: StoreId) -> Product:
     """One product of `store`, which the caller knows better than the row (FACTS 6: case may differ)."""
     ident = ProductId(_id(r))
     name = _text(r.get("name"))
-    group = GroupId(_text(r.get("parent_id") or r.get("parentUuid")))
+    group = _parent(r)
     price = kopecks(r.get("price"))
     stock = quantity(r.get("quantity"))
     unit = _text(r.get("measure_name") or r.get("measureName"))
@@ -262,7 +265,24 @@ def _json(body: bytes) -> object:
     try:
         return cast("object", orjson.loads(body))
     except orjson.JSONDecodeError as error:
-        raise broken("not JSON") from error
+        whole = _with_whole_characters(body)
+        if whole is None:
+            raise broken("not JSON") from error
+        return whole
+
+
+def _with_whole_characters(body: bytes) -> object:
+    """JSON in which some text was cut in the middle of an emoji; None if that is not what is wrong with it.
+
+    Half a character comes as an escape, and only a lenient parser reads it; a question mark takes its place.
+    """
+    if not _HALF.search(body):
+        return None
+    try:
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+        return cast("object", orjson.loads(text.encode("utf-8", "replace")))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _rows(items: list[object]) -> tuple[Row, ...]:
@@ -284,10 +304,22 @@ def _cursor(paging: object) -> str:
 
 
 def _id(r: Row) -> str:
-    ident = _text(r.get("id") or r.get("uuid"))
+    ident = _ident(r.get("id") or r.get("uuid"))
     if not ident:
         raise broken("a row without an id")
     return ident
+
+
+def _ident(value: object) -> str:
+    """An id; one too long to be kept has its digest in place of its end, so that a single odd row stops no shop."""
+    text = _text(value)
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[:50]}~{_digest(text).hex()}"
+
+
+def _parent(r: Row) -> GroupId:
+    return GroupId(_ident(r.get("parent_id") or r.get("parentUuid")))
 
 
 def _text(value: object) -> str:

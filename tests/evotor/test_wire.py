@@ -17,7 +17,7 @@ from evosync.domain.errors import (
     Unavailable,
     Unpaid,
 )
-from evosync.domain.ids import ROOT, GroupId, ProductId, StoreId
+from evosync.domain.ids import LONGEST, ROOT, GroupId, ProductId, StoreId
 from evosync.evotor import wire
 
 STORE = StoreId("20240115-7A3C-40D1-80B2-5C0F1E2A9B31")
@@ -281,6 +281,22 @@ def test_the_last_page_has_no_cursor(body: bytes, cursor: str) -> None:
 def test_a_body_that_makes_no_sense_is_no_empty_listing(body: bytes) -> None:
     with pytest.raises(Unavailable):
         wire.page(body)
+
+
+def test_half_an_emoji_costs_that_sign_and_no_listing() -> None:
+    (row,) = wire.page(rb'{"items": [{"id": "a", "name": "Cake \ud83e", "price": 1.5}], "paging": {}}').rows
+    assert (row["name"], row["price"]) == ("Cake ?", 1.5)
+    with pytest.raises(Unavailable):
+        wire.page(rb'{"items": [{"id": "a", "name": "Cake \ud83e')
+
+
+def test_an_id_too_long_to_be_kept_is_shortened_and_stays_the_same_and_its_own() -> None:
+    ids = ["9" * 150 + end for end in "ab"]
+    groups = wire.groups([{"id": ident} for ident in ids], StoreId("s"))
+    child = wire.product({"id": "p", "parent_id": ids[1]}, StoreId("s"))
+    assert len({group.id for group in groups}) == 2
+    assert max(len(group.id) for group in groups) <= LONGEST
+    assert child.group == groups[1].id
 
 
 @pytest.mark.parametrize("row", [{}, {"id": None}, {"id": ""}, {"id": {}}, {"id": True}])

@@ -73,6 +73,7 @@ class Process:
 def _begun(target: object, folder: Path, *arguments: object) -> Iterator[Process]:
     folder.mkdir(exist_ok=True)
     output = folder / f"process-{len(list(folder.iterdir()))}.log"
+    output.touch()
     process = _FORKS.Process(target=target, args=(str(output), *arguments), daemon=True)  # type: ignore[arg-type]  # one of ours
     process.start()
     try:

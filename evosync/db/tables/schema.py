@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import Column, ForeignKey, MetaData, String, Table
 from sqlalchemy.schema import SchemaItem
 
-from evosync.db.types import ID_LENGTH, BigId
+from evosync.db.types import BigId
+from evosync.domain.ids import LONGEST
 
 metadata = MetaData(
     naming_convention={
@@ -41,4 +42,4 @@ def owner(*, primary_key: bool = True) -> Column[int]:
 
 def opaque(name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[str]:
     """An id that a cloud gave."""
-    return Column(name, String(ID_LENGTH), primary_key=primary_key, nullable=nullable)
+    return Column(name, String(LONGEST), primary_key=primary_key, nullable=nullable)

@@ -8,8 +8,7 @@ from typing import Any, Final
 import orjson
 
 from evosync.accounts.addresses import NotAnAddress, mail_address, phone_number
-from evosync.db.types import ID_LENGTH
-from evosync.domain.ids import ProductId, StoreId
+from evosync.domain.ids import LONGEST, ProductId, StoreId
 from evosync.web.webhooks.answers import incorrect, missing, unreadable
 
 Row = Mapping[str, Any]
@@ -208,7 +207,7 @@ def _products(row: Any, depth: int) -> Iterator[str]:
 
 
 def _is_id(text: str) -> bool:
-    return 0 < len(text) <= ID_LENGTH and text.isprintable()
+    return 0 < len(text) <= LONGEST and text.isprintable()
 
 
 def users_of(value: Any) -> frozenset[str]:
