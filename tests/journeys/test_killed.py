@@ -1,4 +1,8 @@
-"""kill -9 of the service at any moment: nothing is doubled, nothing is lost."""
+"""kill -9 of the service at any moment: nothing is doubled, nothing is lost.
+
+Two ways to choose the moment: at random in a first run, and when VK has just got, or just done, a certain call while
+the shop's business goes on.
+"""
 
 import asyncio
 import random
@@ -7,7 +11,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from tests.journeys.process import environment, mirror_run
+from tests.journeys.process import Process, environment, mirror_run
+from tests.journeys.workers import done, until, wish, workers
 from tests.sync.world import Owner, World
 
 METHODS = (
@@ -66,6 +71,68 @@ def assert_all_there(owner: Owner) -> None:
     for item in owner.items:
         assert item.sku.startswith("evo-")
     owner.assert_mirrored()
+
+
+FIRST_RUN_PRODUCTS = 60
+FIRST_RUN_SECONDS = 1.2
+"""Hardly longer than it takes, so that most kills come before its end."""
+
+
+async def kill_first_runs(world: World, folder: Path, database: str, redis_url: str, *, times: int, seed: int) -> None:
+    """A worker is killed and another started until so many kills struck a first run, each owner's until it is done."""
+    dice = random.Random(seed)
+    environ = environment(world, folder, database=database, redis=redis_url)
+    world.sandbox.latency.vk_request = 0.05
+    redis = Redis.from_url(redis_url)
+    struck = 0
+    while struck < times:
+        owner = await world.owner(FIRST_RUN_PRODUCTS)
+        mirrored = False
+        while not mirrored:
+            await wish(world, redis_url, owner)
+            # After the last kill it is left alone.
+            limit = dice.uniform(0, FIRST_RUN_SECONDS) if struck < times else 60
+            async with workers(folder, environ, 1) as (worker,):
+                mirrored = await worked_for(owner, worker, limit)
+            if not mirrored:
+                struck += 1
+                # Its time passes, and that of the job that the worker may have had in hand.
+                await redis.delete(f"lease:{owner.user}", f"arq:in-progress:nudge:{owner.user}")
+            assert owner.community.duplicates() == {}
+        owner.assert_mirrored()
+        assert len(owner.items) == FIRST_RUN_PRODUCTS, "a hidden double is one too many"
+    await redis.aclose()
+
+
+async def worked_for(owner: Owner, worker: Process, seconds: float) -> bool:
+    """Kill the worker so long after its first call to VK; whether it was ready before that."""
+    before = owner.world.sandbox.ledger.requests("vk")
+    await until(lambda: _more_than(owner.world, before))
+    try:
+        await until(lambda: done(owner), seconds)
+    except TimeoutError:
+        await worker.kill()
+    return await done(owner)
+
+
+async def _more_than(world: World, requests: int) -> bool:
+    return world.sandbox.ledger.requests("vk") > requests
+
+
+async def test_twenty_kills_at_random_moments_of_first_runs_double_and_lose_nothing(
+    world: World, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    times = 15 if database_url.startswith("sqlite") else 5
+    await kill_first_runs(world, tmp_path / "service", database_url, redis_url, times=times, seed=5)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1700)
+@pytest.mark.parametrize("seed", range(5))
+async def test_a_thousand_kills_at_random_moments_of_first_runs_double_and_lose_nothing(
+    world: World, database_url: str, redis_url: str, tmp_path: Path, seed: int
+) -> None:
+    await kill_first_runs(world, tmp_path / "service", database_url, redis_url, times=100, seed=seed)
 
 
 async def test_a_service_killed_twenty_times_doubles_and_loses_nothing(
