@@ -272,6 +272,7 @@ async def worker(core: Core, *, wake_postman: Callable[[], None] = nobody) -> As
     )
     signs = Signs(core.clock)
     nurse = Nurse(core.doctor, signs, going=lambda: _going(supervisor), interrupt=supervisor.interrupt)
+    roster = Roster(core.redis, core.queue, core.clock)
     context = Context(
         supervisor=supervisor,
         queue=core.queue,
@@ -281,10 +282,11 @@ async def worker(core: Core, *, wake_postman: Callable[[], None] = nobody) -> As
         wake_postman=wake_postman,
         wake_sweeper=sweeper.wake,
         beat=Pulse(core.redis).beat,
+        crew=roster.crew,
     )
     jobs = Jobs(lambda: open_redis(core.redis_url), context, alone=settings.redis_url is None)
-    roster = on_the_roster(Roster(core.redis, core.queue, core.clock), states=supervisor.states, most=settings.max_runs)
-    async with roster, sweeping(sweeper), nursing(nurse), working(jobs):
+    signing = on_the_roster(roster, states=supervisor.states, most=settings.max_runs)
+    async with signing, sweeping(sweeper), nursing(nurse), working(jobs):
         try:
             with core.watchers.joined(signs):
                 yield supervisor

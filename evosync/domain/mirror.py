@@ -64,6 +64,12 @@ class Mirror:
     failures: int = 0
     interval: timedelta | None = None
     """Between full readings, where the owner chose one."""
+    is_wanted: bool = False
+    """Somebody asked for a run, or a worker died in one."""
+    next_at: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        return self.is_wanted or (self.next_at is not None and self.next_at <= now)
 
 
 @dataclass(frozen=True, slots=True)

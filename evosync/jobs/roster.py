@@ -26,6 +26,7 @@ EVERY: Final = 15.0
 
 _KEY: Final = "evosync:workers"
 _KEPT: Final = timedelta(days=1)
+_LATE: Final = timedelta(seconds=3 * EVERY)
 _PATIENCE: Final = 5.0
 _STATM: Final = Path("/proc/self/statm")
 
@@ -59,6 +60,11 @@ class Roster:
             if gone:
                 await self._redis.hdel(_KEY, *[name.decode() for name in gone])  # type: ignore[misc]  # as above
         return sorted((known[name] for name in known.keys() - set(gone)), key=lambda worker: worker.name)
+
+    async def crew(self) -> int:
+        """How many work now, by what they last said; at least the one who asks. Raises `RedisError` or `OSError`."""
+        since = self.clock() - _LATE
+        return max(sum(each.stopped_at is None and each.seen_at >= since for each in await self.workers()), 1)
 
     async def depth(self) -> int:
         """How many jobs wait. Raises `RedisError` or `OSError`."""

@@ -29,9 +29,18 @@ async def unheard(_at: datetime) -> None:
     """For a worker whose ticks nobody watches."""
 
 
+async def alone() -> int:
+    """For a worker that is the only one."""
+    return 1
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the jobs work with. `batch`: how many users one tick nudges at most; the next takes the others."""
+    """What the jobs work with.
+
+    `batch`: how many users one tick nudges at most for each of the `crew`, which is about what a worker can run
+    until the next; those who wait longest come first, so that nobody is left out.
+    """
 
     supervisor: Supervisor
     queue: Queue
@@ -42,6 +51,7 @@ class Context:
     wake_postman: Callable[[], None] = nobody
     wake_sweeper: Callable[[], None] = nobody
     beat: Callable[[datetime], Awaitable[None]] = unheard
+    crew: Callable[[], Awaitable[int]] = alone
 
 
 async def deliver(ctx: dict[Any, Any], user: int, request_id: str = "") -> None:
@@ -62,8 +72,8 @@ async def tick(ctx: dict[Any, Any]) -> int:
     """Who is due? Nudge each; returns how many. Those whose nudge is on its way are nudged once."""
     context = _context(ctx)
     await context.beat(context.clock())
-    users = await context.due.due(context.clock(), context.batch)
-    return sum([await context.queue.nudge(user) for user in users])
+    users = await context.due.due(context.clock(), context.batch * await context.crew())
+    return await context.queue.nudge_all(users)
 
 
 async def letters(ctx: dict[Any, Any]) -> None:

@@ -12,6 +12,7 @@ from evosync.domain.ids import UserId
 from evosync.jobs.roster import Roster, on_the_roster
 from evosync.sync.actor import Phase
 from evosync.sync.supervisor import ActorState
+from evosync.sync.workers import WorkerSeen
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
@@ -87,3 +88,13 @@ async def test_a_worker_goes_on_without_redis(caplog: pytest.LogCaptureFixture) 
 
 async def test_it_knows_how_many_jobs_wait(redis: FakeAsyncRedis) -> None:
     assert await Roster(redis, Backlog(), Clock()).depth() == 3
+
+
+async def test_the_crew_are_those_who_work_now_and_never_nobody(redis: FakeAsyncRedis) -> None:
+    clock = Clock()
+    roster = Roster(redis, Backlog(), clock)
+    assert await roster.crew() == 1
+    for name, ago, stopped in (("here", 10, False), ("there", 30, False), ("silent", 120, False), ("home", 5, True)):
+        at = NOW - timedelta(seconds=ago)
+        await roster.sign(WorkerSeen(name, at, NOW, stopped_at=at if stopped else None))
+    assert await roster.crew() == 2

@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -157,6 +157,16 @@ async def test_a_tick_nudges_who_is_due_a_batch_at_a_time(house: House) -> None:
     assert await tasks.tick(ctx(house)) == 2
     assert await house.queue.depth() == 2
     assert await tasks.tick(ctx(house)) == 0
+
+
+async def test_a_tick_nudges_as_many_more_as_there_are_workers(house: House) -> None:
+    for user in (ANNA, BORIS, VERA):
+        await house.wishes.want(user, scope=Scope.DELTA, reason=ROUTINE, at=NOW)
+
+    async def crew() -> int:
+        return 2
+
+    assert await tasks.tick({tasks.CONTEXT: replace(house.context, crew=crew)}) == 3
 
 
 async def test_ticks_come_every_ten_seconds() -> None:

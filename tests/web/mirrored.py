@@ -184,8 +184,7 @@ class Owner:
         return await self.world.database.read(lambda connection: history.now(connection, self.user))
 
     async def wish(self) -> mirrors.Wish | None:
-        now = self.world.clock.now
-        return await self.world.database.read(lambda connection: mirrors.wish(connection, self.user, now))
+        return await self.world.database.read(lambda connection: mirrors.wish(connection, self.user))
 
     async def forget_wish(self) -> None:
         await self.world.database.write(
