@@ -250,7 +250,7 @@ class DbLedger:
     async def wish(self, user: UserId) -> Wish | None:
         """What the next run is wanted for; None if it is only its time. Ask before `start_run`, and do that much."""
         async with self._database.reading() as connection:
-            return await mirrors.wish(connection, user)
+            return await mirrors.wish(connection, user, self._clock())
 
     async def want(self, user: UserId, *, scope: Scope, reason: str, at: datetime) -> None:
         await self._database.write(lambda connection: mirrors.want(connection, user, scope=scope, reason=reason, at=at))

@@ -266,19 +266,23 @@ async def set_back(connection: AsyncConnection, user: UserId, *, at: datetime) -
     )
 
 
-async def wish(connection: AsyncConnection, user: UserId) -> Wish | None:
-    """Raises `NoResultFound` if there is no such user."""
-    return (await _standing(connection, user, lock=False)).wish
+async def wish(connection: AsyncConnection, user: UserId, now: datetime) -> Wish | None:
+    """Raises `NoResultFound` if there is no such user. What a run does that goes on is not wished for again.
+
+    Else a hint that comes meanwhile would be as wide as that run, which could not do it in between.
+    """
+    return (await _standing(connection, user, silent_since=now - SILENCE)).wish
 
 
 async def lock(connection: AsyncConnection, user: UserId) -> Standing:
     """What a run that starts now finds. Raises `NoResultFound` if there is no such user."""
-    return await _standing(connection, user, lock=True)
+    return await _standing(connection, user)
 
 
-async def _standing(connection: AsyncConnection, user: UserId, *, lock: bool) -> Standing:
+async def _standing(connection: AsyncConnection, user: UserId, *, silent_since: datetime | None = None) -> Standing:
+    """`silent_since`: only look, and take for dead a run whose heart has not beaten since; None: lock, and any run."""
     query = select(_m.wanted_at, _m.wanted_scope, _m.wanted_reasons, _m.run_id).where(_m.user_id == user)
-    if lock:
+    if silent_since is None:
         query = query.with_for_update()
     at, scope, reasons, run = (await connection.execute(query)).one()
     wished = Wish(Scope(scope), tuple(reasons)) if scope else None
@@ -286,6 +290,8 @@ async def _standing(connection: AsyncConnection, user: UserId, *, lock: bool) ->
         left = select(sync_runs.c.scope, sync_runs.c.reasons).where(sync_runs.c.id == run)
         for old_scope, old_reasons in (await connection.execute(left)).all():
             wished = (wished or Wish(Scope(old_scope), ())).with_(Scope(old_scope), old_reasons)
+        if silent_since is not None:
+            left = left.where(sync_runs.c.heartbeat_at <= silent_since)
     return Standing(at, wished)
 
 

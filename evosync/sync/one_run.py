@@ -180,14 +180,20 @@ class OneRun:
         return self._mirror.vk is not None and self._usable(self._mirror.vk) and self._shop_read_at is None
 
     def _stores_to_ask(self, message: Message) -> list[StoreId]:
-        """Stores for a delta: those that a hint names, else those that are switched on and due."""
+        """Stores for a delta: those that a hint names, else those that are switched on, and due if nobody asked."""
         if message.scope is Scope.HINT:
             return sorted(message.whole_stores if message.stores else self._readings.keys())
         now = self._engine.clock()
         return [
             store
+
+        def is_asked(reading: StoreReading) -> bool:
+            if message.routine:
+                return reading_due(reading, now=now, rhythm=self._rhythm) is not None
+            return reading.retry_at is None or reading.retry_at <= now
+
             for store, reading in self._readings.items()
-            if self._mirror.choice.shows_store(store) and reading_due(reading, now=now, rhythm=self._rhythm) is not None
+            if self._mirror.choice.shows_store(store) and is_asked(reading)
         ]
 
     async def _steps(self, *, full: bool) -> Outcome:

@@ -137,6 +137,7 @@ ACCESS: Final[Mapping[str, Rule]] = {
     "POST /admin/users/{id}/edit": _may("users.edit"),
     "GET /admin/users/{id}/delete": _may("users.delete"),
     "POST /admin/users/{id}/delete": _may("users.delete"),
+    "GET /admin/users/{id}/runs/{number}": _may("users.read"),
     "GET /admin/users/{id}/deliveries": _may("users.read"),
     "POST /admin/users/{id}/deliveries/{number}/replay": _may("queue.retry"),
     "GET /admin/roles": _may("roles.edit"),

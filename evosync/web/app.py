@@ -12,7 +12,7 @@ from evosync.accounts.sessions import Sessions
 from evosync.accounts.throttle import Throttle
 from evosync.web import live
 from evosync.web.access import require_rules
-from evosync.web.admin import deliveries, people, person, roles, trail, work
+from evosync.web.admin import deliveries, people, person, receipt, roles, trail, work
 from evosync.web.assets import Assets
 from evosync.web.client import identify
 from evosync.web.errors import show_errors
@@ -49,7 +49,7 @@ PAGES: Final = (
     catalog,
     vk_catalog,
     *(sync, preview, runs, problems, sync_settings),
-    *(people, person, deliveries, roles, work, trail),
+    *(people, person, receipt, deliveries, roles, work, trail),
 )
 """Every page module of the site."""
 

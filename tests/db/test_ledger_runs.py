@@ -283,6 +283,17 @@ async def test_a_wish_made_during_a_run_stands_after_it(ledger: DbLedger, olga: 
     assert await ledger.wish(olga) == Wish(Scope.HINT, ("hook",))
 
 
+async def test_a_hint_that_comes_during_a_run_stays_one_until_the_run_s_heart_stops(
+    ledger: DbLedger, olga: UserId, database: Database
+) -> None:
+    run = await ledger.start_run(olga, scope=Scope.FULL, reasons=("clock",), at=NOW)
+    await ledger.progress(olga, run, Progress(Step.CATALOG), Tally())
+    await ledger.want(olga, scope=Scope.HINT, reason="hook", at=NOW + SECOND)
+    async with database.reading() as connection:
+        assert await mirrors.wish(connection, olga, NOW + SECOND) == Wish(Scope.HINT, ("hook",))
+        assert await mirrors.wish(connection, olga, NOW + SILENCE) == Wish(Scope.FULL, ("hook", "clock"))
+
+
 async def test_a_change_stamped_before_a_run_but_committed_after_its_start_is_not_swallowed(
     ledger: DbLedger, olga: UserId
 ) -> None:
@@ -311,14 +322,17 @@ async def test_a_narrower_run_leaves_the_wish_standing(
     assert len(await ledger.due(LATER, 10)) == standing
 
 
-async def test_a_run_that_lost_its_worker_is_due_again_with_its_wish(ledger: DbLedger, olga: UserId) -> None:
+async def test_a_run_that_lost_its_worker_is_due_again_with_its_wish(
+    ledger: DbLedger, olga: UserId, database: Database
+) -> None:
     await ledger.want(olga, scope=Scope.HINT, reason="hook", at=NOW)
     run = await ledger.start_run(olga, scope=Scope.HINT, reasons=("hook",), at=NOW)
     await ledger.progress(olga, run, Progress(Step.CATALOG), Tally())  # its heart beats at NOW
     assert await ledger.due(NOW + SILENCE - SECOND, 10) == []
     assert await ledger.due(NOW + SILENCE, 10) == [olga]
     assert await ledger.is_due(olga, NOW + SILENCE)
-    assert await ledger.wish(olga) == Wish(Scope.HINT, ("hook",))
+    async with database.reading() as connection:
+        assert await mirrors.wish(connection, olga, NOW + SILENCE) == Wish(Scope.HINT, ("hook",))
 
 
 async def test_the_clock_makes_due_what_it_was_set_to(ledger: DbLedger, olga: UserId) -> None:

@@ -184,7 +184,8 @@ class Owner:
         return await self.world.database.read(lambda connection: history.now(connection, self.user))
 
     async def wish(self) -> mirrors.Wish | None:
-        return await self.world.database.read(lambda connection: mirrors.wish(connection, self.user))
+        now = self.world.clock.now
+        return await self.world.database.read(lambda connection: mirrors.wish(connection, self.user, now))
 
     async def forget_wish(self) -> None:
         await self.world.database.write(

@@ -447,3 +447,34 @@ async def test_a_deleted_person_is_out_at_once(
     await his.sign_in("olga@example.com")
     await desk.post(f"/admin/users/{owner.id}/delete")
     assert (await his.get("/profile")).location.startswith("/login")
+
+
+# a run of somebody else
+async def test_the_receipt_of_an_owners_run_is_reached_from_his_page(
+    desk: Browser, owner: Person, world: World
+) -> None:
+    run = await backstage.shop(world, owner.id)
+    path = f"/admin/users/{owner.id}/runs/{run}"
+    assert f'href="{path}"' in (await desk.get(f"/admin/users/{owner.id}")).text
+    page = await desk.get(path)
+    assert page.status == 200
+    assert f"Обновление № {run}" in plain(page)
+    assert "Ольга Круглова" in page.text
+    assert "3 585" in plain(page)
+    assert "/sync" not in page.text.partition("<main")[2], "those are the addresses of the admin's own shop"
+    assert backstage.VK_TOKEN not in page.text
+
+
+async def test_a_run_is_found_below_its_owner_alone(desk: Browser, admin: Person, owner: Person, world: World) -> None:
+    run = await backstage.shop(world, owner.id)
+    for path in (f"{admin.id}/runs/{run}", f"{owner.id}/runs/{run + 1}", f"{owner.id}/runs/x", f"9999/runs/{run}"):
+        assert (await desk.get(f"/admin/users/{path}")).status == 404
+
+
+async def test_an_owner_sees_no_receipt_of_another(new_browser: NewBrowser, owner: Person, world: World) -> None:
+    run = await backstage.shop(world, owner.id)
+    await world.person("boris@example.com")
+    boris = await new_browser()
+    await boris.sign_in("boris@example.com")
+    assert (await boris.get(f"/admin/users/{owner.id}/runs/{run}")).status == 403
+    assert (await boris.get(f"/sync/runs/{run}")).status == 404

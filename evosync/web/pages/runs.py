@@ -1,13 +1,12 @@
 """Past runs: the list, and the receipt of one."""
 
-from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db import history
-from evosync.domain.ids import RunId
+from evosync.domain.ids import RunId, UserId
 from evosync.domain.mirror import Outcome, Result, RunRecord
 from evosync.web.keys import FORMAT, SERVICES, WORDS
 from evosync.web.receipts import (
@@ -56,16 +55,24 @@ async def listed(request: web.Request) -> web.Response:
     return await page(request, "sync/runs.html", context)
 
 
-def _id(request: web.Request) -> RunId:
-    text = request.match_info["id"]
+def _id(text: str) -> RunId:
     if not (text.isascii() and text.isdecimal()) or len(text) > 18:
         raise web.HTTPNotFound
     return RunId(min(int(text), _MOST_ID))
 
 
 async def show(request: web.Request) -> web.Response:
-    user, words, form = viewer_of(request).id, request[WORDS], request[FORMAT]
-    number, ident = number_of(request.query.get("page", "")), _id(request)
+    context = await receipt_of(request, viewer_of(request).id, request.match_info["id"], base="/sync/runs")
+    return await page(request, "sync/run.html", context)
+
+
+async def receipt_of(request: web.Request, user: UserId, run: str, *, base: str) -> dict[str, Any]:
+    """What the template of a receipt shows. `base` is the address below which this reader finds the owner's runs.
+
+    Raises `HTTPNotFound` where the owner has no such run.
+    """
+    words, form = request[WORDS], request[FORMAT]
+    number, ident = number_of(request.query.get("page", "")), _id(run)
     asked = request.query.get("show", "")
 
     async def look(connection: AsyncConnection) -> dict[str, Any] | None:
@@ -94,8 +101,8 @@ async def show(request: web.Request) -> web.Response:
     chosen: Result | None = found["chosen"]
     count = found["counts"].get(chosen, 0) if chosen is not None else 0
     pages = max(-(-count // history.PAGE), 1)
-    base = f"/sync/runs/{ident}?show={chosen.value}" if chosen is not None else ""
-    context = {
+    here = f"{base}/{ident}?show={chosen.value}" if chosen is not None else ""
+    return {
         "run": run_seen(record, words, form),
         "record": record,
         "reason": reason_text(record, words),
@@ -107,7 +114,7 @@ async def show(request: web.Request) -> web.Response:
             (
                 words.gettext(RESULT_WORDS[kind]),
                 found["counts"][kind],
-                f"/sync/runs/{ident}?show={kind.value}",
+                f"{base}/{ident}?show={kind.value}",
                 kind is chosen,
             )
             for kind in found["kinds"]
@@ -119,10 +126,9 @@ async def show(request: web.Request) -> web.Response:
         "notes": notes_seen(record.notes, words, form),
         "number": number,
         "pages": pages,
-        "back": f"{base}&page={number - 1}" if number > 1 else "",
-        "next": f"{base}&page={number + 1}" if number < pages else "",
+        "back": f"{here}&page={number - 1}" if number > 1 else "",
+        "next": f"{here}&page={number + 1}" if number < pages else "",
     }
-    return await page(request, "sync/run.html", context, status=HTTPStatus.OK)
 
 
 def _card(record: RunRecord) -> Any:
