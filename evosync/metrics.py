@@ -1,6 +1,7 @@
 """Figures for Prometheus: what this process does, and what the database and Redis hold for all of them."""
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -34,7 +35,9 @@ from evosync.db.site import LetterState, UserStatus
 from evosync.db.tables import mirrors, sync_configs, sync_runs, users
 from evosync.db.tables.site import letters
 from evosync.domain.ids import RunId, UserId
-from evosync.domain.mirror import Progress, RunRecord, Tally
+from evosync.domain.mirror import Outcome, Progress, RunRecord, Tally
+
+log = logging.getLogger(__name__)
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _LAG_PAUSE: Final = 1.0
@@ -64,7 +67,10 @@ class _Phase:
 
 
 class Metrics:
-    """Every figure of one process. Also a `sync.ports.Watcher`, so that runs tell it how they go."""
+    """Every figure of one process. Also a `sync.ports.Watcher`, so that runs tell it how they go.
+
+    What is counted is also said to the log, in the context of whoever caused it.
+    """
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -143,11 +149,19 @@ class Metrics:
                 self.products.labels(name).inc(count)
         self.cloud_requests.labels("vk").inc(record.tally.vk_requests)
         self.cloud_requests.labels("evotor").inc(record.tally.evotor_requests)
+        _tell(record)
 
     def called(self, cloud: str, method: str, code: str, seconds: float) -> None:
         """A call to a cloud ended; `code` is that of the error, or "ok"."""
         self.calls.labels(cloud, method, code).inc()
         self.call_seconds.labels(cloud, method).observe(seconds)
+        level = logging.DEBUG if code == "ok" else logging.INFO
+        if log.isEnabledFor(level):
+            log.log(
+                level,
+                "cloud call",
+                extra={"cloud": cloud, "method": method, "code": code, "seconds": round(seconds, 3)},
+            )
 
     def answered(self, request: web.Request, status: int, seconds: float, *, is_stream: bool) -> None:
         resource = request.match_info.route.resource
@@ -160,6 +174,21 @@ class Metrics:
     def text(self) -> bytes:
         """In Prometheus' format."""
         return generate_latest(self.registry)
+
+
+def _tell(record: RunRecord) -> None:
+    """One line for a run; those that found nothing to do are most and say nothing."""
+    did = {name: count for name in _TALLIED if (count := getattr(record.tally, name))}
+    level = logging.INFO if did or record.outcome is not Outcome.OK else logging.DEBUG
+    if log.isEnabledFor(level):
+        ended = record.finished_at or record.started_at
+        facts: dict[str, object] = {
+            "scope": record.scope.value,
+            "outcome": record.outcome.value if record.outcome else "",
+            "did": did,
+        }
+        facts |= {"vk_requests": record.tally.vk_requests, "evotor_requests": record.tally.evotor_requests}
+        log.log(level, "run ended", extra={**facts, "seconds": round((ended - record.started_at).total_seconds(), 3)})
 
 
 def counting(metrics: Metrics) -> Middleware:

@@ -70,6 +70,12 @@ def _listed(value: object) -> object:
     return tuple(part for raw in value.split(",") if (part := raw.strip())) if isinstance(value, str) else value
 
 
+def _secrets(value: object) -> object:
+    """Listed; also as a whole, for a secret may hold a comma itself, and as the current one it was taken so."""
+    parts = _listed(value)
+    return (value.strip(), *parts) if isinstance(value, str) and isinstance(parts, tuple) and len(parts) > 1 else parts
+
+
 def _unlimited(value: object) -> object:
     return None if isinstance(value, str) and value.casefold() == "unlimited" else value
 
@@ -115,7 +121,7 @@ def _redis(value: SecretStr) -> SecretStr:
 
 
 CloudUrl = Annotated[str, AfterValidator(_cloud)]
-SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_listed)]
+SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -187,6 +193,7 @@ class Settings(BaseModel):
     keep_results_days: int = Field(30, ge=3)
     keep_audit_days: int = Field(365, ge=1)
     keep_letters_days: int = Field(90, ge=8)
+    keep_calls_days: int = Field(30, ge=4)
 
     metrics_port: int | None = Field(None, ge=0, le=65535)
     metrics_token: SecretStr | None = None

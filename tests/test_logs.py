@@ -91,6 +91,14 @@ def test_a_field_named_like_a_secret_is_hidden_however_deep(out: io.StringIO) ->
     assert "plain" not in out.getvalue()
 
 
+def test_the_code_of_an_authorization_is_hidden_and_that_of_an_error_is_not(out: io.StringIO) -> None:
+    for code in ("VK 5", "Evotor 401", "Evotor connection", "held_listing", 14):
+        logging.getLogger("evosync").info("run failed", extra={"code": code})
+        assert last(out)["code"] == code
+    logging.getLogger("evosync").info("redirected", extra={"code": "4f0a9c1d7e5b2a8c6d"})
+    assert last(out)["code"] == logs.HIDDEN
+
+
 def test_a_secret_in_a_traceback_is_hidden(out: io.StringIO) -> None:
     try:
         int(f"bad token={VK_TOKEN}")

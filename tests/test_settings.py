@@ -196,9 +196,9 @@ def test_the_environment_wins_over_the_file_and_an_empty_variable_is_unset(
     assert settings.vk_stock_amount == 1000
 
 
-def test_previous_secrets_are_a_list(home: dict[str, str]) -> None:
+def test_previous_secrets_are_a_list_or_one_that_holds_a_comma(home: dict[str, str]) -> None:
     settings = load_settings(home | {"SECRET_KEY_PREVIOUS": "one, two", "EVOTOR_WEBHOOK_SECRET_PREVIOUS": "old"})
-    assert [secret.get_secret_value() for secret in settings.secret_key_previous] == ["one", "two"]
+    assert [secret.get_secret_value() for secret in settings.secret_key_previous] == ["one, two", "one", "two"]
     assert [secret.get_secret_value() for secret in settings.evotor_webhook_secret_previous] == ["old"]
 
 

@@ -13,9 +13,11 @@ from evosync.jobs.postman import Postman, walking
 from evosync.metrics import feeling_lag
 from evosync.reports import start_reports
 from evosync.settings import Settings
+from evosync.web.accesslog import PathLog
 from evosync.website import build_site, health_only, metrics_only, open_services, post_office
 
 log = logging.getLogger(__name__)
+requests = logging.getLogger("evosync.requests")
 
 
 async def serve(settings: Settings, parts: Parts, *, host: str, port: int) -> int:
@@ -55,7 +57,7 @@ async def running(core: Core, parts: Parts, *, host: str, port: int) -> AsyncIte
 async def _listen(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> str:
     """The address that was taken; on the way out requests in hand get five seconds."""
     # Whoever was refused before he had sent all is listened to for three seconds more, not ten.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0, lingering_time=3.0)
+    runner = web.AppRunner(app, access_log=requests, access_log_class=PathLog, shutdown_timeout=5.0, lingering_time=3.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, host, port).start()

@@ -1,12 +1,11 @@
 """What arq runs: milliseconds each. A mirror run is never a job, or a change made meanwhile would be lost."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
 from evosync.domain.ids import UserId
-from evosync.logs import bound
 from evosync.queue import Queue
 from evosync.sync.mailbox import Message
 from evosync.sync.ports import Clock, Due
@@ -64,8 +63,7 @@ async def deliver(ctx: dict[Any, Any], user: int, request_id: str = "") -> None:
     context = _context(ctx)
     message = await context.wanted(UserId(user))
     if message is not None:
-        with bound(user_id=user, **({"request_id": request_id} if request_id else {})):
-            context.supervisor.tell(UserId(user), message)
+        context.supervisor.tell(UserId(user), replace(message, origin=request_id))
 
 
 async def tick(ctx: dict[Any, Any]) -> int:

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from enum import StrEnum
 
+from structlog.contextvars import bound_contextvars
+
 from evosync.domain.ids import UserId
 from evosync.sync.lanes import Lanes
 from evosync.sync.mailbox import Mailbox, Message
@@ -51,8 +53,10 @@ class Actor:
             return
         self.message = message
         self._enter(Phase.RUNNING)
+        origin = {"request_id": message.origin} if message.origin else {}
         try:
-            await self._run(self.user, message, self._stopping, self.mailbox)
+            with bound_contextvars(user_id=self.user, **origin):  # of every line of the run
+                await self._run(self.user, message, self._stopping, self.mailbox)
         finally:
             self.message = None
 

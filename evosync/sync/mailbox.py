@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evosync.domain.ids import ProductId, StoreId
 from evosync.domain.mirror import Scope
@@ -23,13 +23,15 @@ _WIDTH = {scope: width for width, scope in enumerate(Scope)}
 class Message:
     """Mirror this user. `stores` and `products` narrow a reading down; empty means all.
 
-    Only a hint has `products`. A message is itself only a hint: what is wanted stands in the database.
+    Only a hint has `products`. A message is itself only a hint: what is wanted stands in the database. `origin` is
+    the id of the request that asked last, for the log.
     """
 
     scope: Scope
     reasons: frozenset[str] = frozenset()
     stores: frozenset[StoreId] = frozenset()
     products: frozenset[ProductId] = frozenset()
+    origin: str = field(default="", compare=False)
 
     @classmethod
     def about(cls, scope: Scope, reasons: Iterable[str]) -> "Message":
@@ -64,6 +66,7 @@ class Message:
             reasons=self.reasons | other.reasons,
             stores=self.stores | other.stores if self.stores and other.stores else frozenset(),
             products=self.products | other.products if hinted else frozenset(),
+            origin=other.origin or self.origin,
         )
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from evosync.db import site as people
 from evosync.db.site import UserStatus, Viewer
+from evosync.logs import bound
 from evosync.web import access, csrf
 from evosync.web.access import Level
 from evosync.web.keys import CATALOGS, CLIENT, FORMAT, RULE, SERVICES, SESSIONS, VIEWER, WORDS
@@ -68,7 +69,8 @@ async def load_viewer(request: web.Request, handler: Handler) -> web.StreamRespo
     if request.method not in csrf.SAFE and not await csrf.is_genuine(request):
         raise StalePage
     _admit(request, rule, viewer)
-    return await handler(request)
+    with bound(**({"user_id": viewer.id} if viewer is not None else {})):
+        return await handler(request)
 
 
 async def _viewer(request: web.Request) -> Viewer | None:
