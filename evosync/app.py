@@ -303,6 +303,7 @@ def _keep(settings: Settings) -> Keep:
         results_for=timedelta(days=settings.keep_results_days),
         audit_for=timedelta(days=settings.keep_audit_days),
         letters_for=timedelta(days=settings.keep_letters_days),
+        calls_for=timedelta(days=settings.keep_calls_days),
     )
 
 

@@ -2,21 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db.engine import chunked
 from evosync.db.tables.deliveries import TILL_USER, deliveries
 from evosync.domain.ids import UserId
-
-KEPT: Final = timedelta(days=30)
-"""Longer than the three days for which the cloud repeats itself (Evotor FACTS 4.6)."""
 
 _d = deliveries.c
 
@@ -99,21 +96,13 @@ async def add(connection: AsyncConnection, delivery: Delivery) -> int:
             made = await connection.execute(insert(deliveries).values(_values(delivery)))
     except IntegrityError as error:
         raise Known from error
-    number = int(made.inserted_primary_key[0]) if made.inserted_primary_key else 0
-    if number % 1_000 == 0:
-        await forget(connection, before=delivery.received_at - KEPT)
-    return number
+    return int(made.inserted_primary_key[0]) if made.inserted_primary_key else 0
 
 
 async def add_all(connection: AsyncConnection, found: Sequence[Delivery]) -> None:
     """Many at once; none of them has a key."""
     if found:
         await connection.execute(insert(deliveries), [_values(each) for each in found])
-
-
-async def forget(connection: AsyncConnection, *, before: datetime) -> None:
-    """Erases what was done long ago."""
-    await connection.execute(delete(deliveries).where(_d.received_at < before, _d.state != State.WAITING.value))
 
 
 _WAITING: Final = (

@@ -6,9 +6,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from evosync.db.deliveries import Kind, State
 from evosync.db.engine import Database
 from evosync.db.site import LetterState
-from evosync.db.tables import mirrors, run_items, sync_runs
+from evosync.db.tables import deliveries, mirrors, pending_tokens, run_items, sync_runs
 from evosync.db.tables.site import audit, letters, links
 from evosync.domain.mirror import Outcome
 
@@ -74,20 +75,34 @@ async def used_links(database: Database, *, before: datetime) -> int:
     return await _thin(database, links, or_(links.c.used_at < before, links.c.expires_at < before))
 
 
-async def _thin(database: Database, table: Any, which: ColumnElement[bool]) -> int:
+async def calls(database: Database, *, before: datetime, events_before: datetime) -> int:
+    """Webhook calls that are done with. Events of installations and subscriptions say what is paid for: they stay."""
+    d = deliveries.c
+    is_event = d.kind.in_((Kind.INSTALLATION.value, Kind.SUBSCRIPTION.value))
+    old = or_(and_(~is_event, d.received_at < before), d.received_at < events_before)
+    return await _thin(database, deliveries, and_(old, d.state != State.WAITING.value))
+
+
+async def waiting_tokens(database: Database, *, before: datetime) -> int:
+    """Cloud tokens of tills that no account has asked for since."""
+    p = pending_tokens.c
+    return await _thin(database, pending_tokens, p.received_at < before, key=p.till_user)
+
+
+async def _thin(database: Database, table: Any, which: ColumnElement[bool], *, key: Any = None) -> int:
     """Finds ids without a lock, then deletes by them: a `DELETE` with a condition would lock all that it looks at."""
-    gone = 0
+    gone, key = 0, table.c.id if key is None else key
     for _ in range(PIECES):
-        query = select(table.c.id).where(which).order_by(table.c.id).limit(PIECE)
+        query = select(key).where(which).order_by(key).limit(PIECE)
         ids = await database.read(lambda connection, query=query: _scalars(connection, query))  # type: ignore[misc]  # bound at once
         if not ids:
             break
         await database.write(
-            lambda connection, ids=ids: connection.execute(delete(table).where(table.c.id.in_(ids)))  # type: ignore[misc]  # bound at once
+            lambda connection, ids=ids: connection.execute(delete(table).where(and_(key.in_(ids), which)))  # type: ignore[misc]  # bound at once
         )
         gone += len(ids)
     return gone
 
 
-async def _scalars(connection: AsyncConnection, query: Any) -> list[int]:
+async def _scalars(connection: AsyncConnection, query: Any) -> list[Any]:
     return list((await connection.execute(query)).scalars())

@@ -19,7 +19,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long things are kept. `runs` of each owner, none older than `runs_for`; those that did nothing go sooner."""
+    """How long things are kept. `runs` of each owner, none older than `runs_for`; those that did nothing go sooner.
+
+    `calls_for` is longer than the three days for which the cloud repeats itself (Evotor FACTS 4.6), `events_for` than
+    a subscription that is paid by the year; `tokens_for` is how long an owner may take to open his account.
+    """
 
     runs: int = 1000
     runs_for: timedelta = timedelta(days=180)
@@ -27,6 +31,9 @@ class Keep:
     results_for: timedelta = timedelta(days=30)
     audit_for: timedelta = timedelta(days=365)
     letters_for: timedelta = timedelta(days=90)
+    calls_for: timedelta = timedelta(days=30)
+    events_for: timedelta = timedelta(days=800)
+    tokens_for: timedelta = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,8 @@ class Sweep:
             "audit": await thinning.trail(database, before=now - keep.audit_for),
             "old_letters": await thinning.outbox(database, before=now - keep.letters_for),
             "old_links": await thinning.used_links(database, before=now - keep.letters_for),
+            "calls": await thinning.calls(database, before=now - keep.calls_for, events_before=now - keep.events_for),
+            "waiting_tokens": await thinning.waiting_tokens(database, before=now - keep.tokens_for),
         }
         if any(done.values()):
             log.info("swept", extra={name: count for name, count in done.items() if count})

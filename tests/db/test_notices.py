@@ -10,11 +10,14 @@ import pytest
 from sqlalchemy import delete, func, insert, select, update
 
 from evosync.db import accounts, connections, runs, site, till_accounts
+from evosync.db import deliveries as calls
+from evosync.db.deliveries import Delivery, State, key_of
 from evosync.db.engine import Database
 from evosync.db.tables import (
     cached_products,
     evotor_connections,
     mirrors,
+    pending_tokens,
     run_items,
     sync_configs,
     sync_runs,
@@ -258,6 +261,30 @@ async def test_old_audit_rows_letters_and_links_go_and_young_ones_stay(world: Wo
     assert await world.count(audit) == 2
     assert await world.count(letters) == 1
     assert await world.count(links) == 1
+
+
+async def test_old_webhook_calls_and_tokens_that_nobody_asked_for_go_and_events_stay(world: World) -> None:
+    async with world.database.writing() as connection:
+        for days in (810, 31, 29):
+            at = NOW - days * DAY
+            for kind in (calls.Kind.TOKEN, calls.Kind.PRODUCTS, calls.Kind.SUBSCRIPTION):
+                done = Delivery(kind, at, "01", world.owner, key=key_of(kind, days), state=State.DONE, done_at=at)
+                await calls.add(connection, done)
+            await calls.add(connection, Delivery(calls.Kind.PRODUCTS, at, "01", world.owner))
+        for days in (91, 89):
+            at = NOW - days * DAY
+            await till_accounts.keep_token(connection, f"t{days}", "x", sealer=Sealer([NEW_KEY]), at=at)
+    swept = await world.sweep()()
+    assert (swept["calls"], swept["waiting_tokens"]) == (5, 1)
+    async with world.database.reading() as connection:
+        left = await calls.of_user(connection, world.owner)
+        assert (await connection.execute(select(pending_tokens.c.till_user))).scalars().all() == ["t89"]
+    found = [(each.kind.value, each.state.value, (NOW - each.received_at).days) for each in left]
+    assert sorted(each for each in found if each[1] == "waiting") == [("products", "waiting", n) for n in (29, 31, 810)]
+    assert sorted(each[::2] for each in found if each[1] == "done") == [
+        ("products", 29), ("subscription", 29), ("subscription", 31), ("token", 29),
+    ]  # fmt: skip
+    assert (await world.sweep()())["calls"] == 0
 
 
 async def test_a_letter_that_still_waits_is_never_taken_away(world: World) -> None:
