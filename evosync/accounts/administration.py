@@ -5,7 +5,7 @@ make himself a system user, or take one's place by changing his address.
 """
 
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final, TypeVar
@@ -187,31 +187,49 @@ class Desk:
         language: str,
         roles: Collection[str],
     ) -> frozenset[str]:
-        """What changed, by name. Roles that the admin may not give stay as they are. Raises `people.Taken`.
+        """What changed, by name. Roles that the admin may not give stay as they are. Raises `people.Taken`, `TooFast`.
 
-        With another address all links that went to the former one are of no use, and it is told.
+        Another address becomes the account's own when the link in the letter to it is pressed; that of an account
+        which nobody has opened yet is changed at once, and gets the letter that opens it.
         """
 
         async def work(connection: AsyncConnection) -> frozenset[str]:
             person, viewer = await self._touched(connection, user)
             given = await self._give(connection, viewer, roles)
-            wanted = {"name": name, "email": email, "phone": phone, "language": language}
+            wanted = {"name": name, "phone": phone, "language": language}
             changed = {field: value for field, value in wanted.items() if value != getattr(person, field)}
-            if "email" in changed:
-                changed["email_confirmed_at"] = None
-                await people.drop_links(connection, user, _OPENING, at=self.at)
-                if person.email and person.status is UserStatus.ACTIVE:
-                    await write_letter(
-                        connection, person, Kind.ADDRESS_CHANGED, at=self.at, to=person.email, changed_at=self.at
-                    )
             if changed:
                 await people.change_person(connection, user, **changed)
-            fields = sorted(field for field in changed if field != "email_confirmed_at")
+            is_moving = email is not None and email != person.email
+            if email is not None and is_moving:
+                await self._move(connection, replace(person, language=language), email)
+            fields = sorted([*changed, *(["email"] if is_moving else [])])
             if fields:
                 await self._record(connection, "edited", user, fields=fields)
             return frozenset([*fields, *(["roles"] if given else [])])
 
+        if email is not None:
+            now = await self.database.read(lambda connection: people.person(connection, user))
+            if now is not None and now.email != email:
+                await self.throttle.take(LINKS_ACCOUNT, user)
         return await self._done(work, "edit", user)
+
+    async def _move(self, connection: AsyncConnection, person: Person, email: str) -> None:
+        if person.status is UserStatus.PENDING:
+            await people.drop_links(connection, person.id, _OPENING, at=self.at)
+            await people.change_person(connection, person.id, email=email, email_confirmed_at=None)
+            there = replace(person, email=email)
+            if person.password_hash is None:
+                await send_invitation(connection, self.links, there, who=self.by.person.called, at=self.at)
+            else:
+                link = await self.links.add(connection, person.id, Purpose.CONFIRM, at=self.at)
+                await write_letter(connection, there, Kind.CONFIRM, at=self.at, link=link)
+            return
+        if await people.person_by_email(connection, email) is not None:
+            raise people.Taken
+        await people.drop_links(connection, person.id, [Purpose.NEW_EMAIL], at=self.at)
+        link = await self.links.add(connection, person.id, Purpose.NEW_EMAIL, at=self.at, detail=email)
+        await write_letter(connection, person, Kind.NEW_ADDRESS, at=self.at, link=link, to=email)
 
     async def _give(self, connection: AsyncConnection, viewer: Viewer, wanted: Collection[str]) -> bool:
         await admin.lock_roles(connection)

@@ -106,10 +106,10 @@ LETTERS: Final[Mapping[Kind, LetterWords]] = {
         Both("Подтвердите новую почту для EvoSync", "Confirm your new address for EvoSync"),
         (
             Both(
-                "Вы указали этот адрес в профиле EvoSync. Нажмите кнопку, и письма будут приходить сюда, а входить вы "
-                "будете с ним. До этого всё остаётся по-старому.",
-                "You gave this address in your EvoSync profile. Press the button and letters will come here; you will "
-                "sign in with it. Until then nothing changes.",
+                "Этот адрес указали для вашего аккаунта EvoSync. Нажмите кнопку, и письма будут приходить сюда, а "
+                "входить вы будете с ним. До этого всё остаётся по-старому.",
+                "This address was given for your EvoSync account. Press the button and letters will come here; you "
+                "will sign in with it. Until then nothing changes.",
             ),
         ),
         Both("Подтвердить почту", "Confirm address"),

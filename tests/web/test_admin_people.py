@@ -328,15 +328,50 @@ async def test_editing_changes_the_data_and_says_what_in_the_trail(desk: Browser
     assert len(await backstage.trail(world)) == 1, "nothing changed"
 
 
-async def test_another_address_makes_links_to_the_former_one_useless_and_is_told_there(
+async def test_another_address_holds_once_its_link_is_pressed_and_links_to_the_former_one_are_useless(
     desk: Browser, new_browser: NewBrowser, owner: Person, world: World
 ) -> None:
     await desk.post(f"/admin/users/{owner.id}/reset-password")
-    token = await world.token(Kind.RESET)
+    reset = await world.token(Kind.RESET)
     await edit(desk, owner, email="new@example.com")
+    assert "Новый адрес заработает, когда нажмут ссылку" in (await desk.get(f"/admin/users/{owner.id}")).text
+    assert (await world.outbox())[-1] == ("new_address", "new@example.com")
+    assert getattr(await world.again(owner), "email", None) == "olga@example.com"
+    hers = await new_browser()
+    token = await world.token(Kind.NEW_ADDRESS)
+    assert (await hers.post("/confirm-email", {"token": token})).status in {200, 303}
+    again = await world.again(owner)
+    assert again is not None
+    assert (again.email, again.email_confirmed_at) == ("new@example.com", world.clock.now)
     assert (await world.outbox())[-1] == ("address_changed", "olga@example.com")
-    his = await new_browser()
-    assert (await his.post("/reset-password", {"token": token, "password": "three blue cats"})).status == 410
+    assert (await hers.post("/reset-password", {"token": reset, "password": "three blue cats"})).status == 410
+
+
+async def test_of_two_new_addresses_the_later_one_counts(
+    desk: Browser, new_browser: NewBrowser, owner: Person, world: World
+) -> None:
+    await edit(desk, owner, email="wrong@example.com")
+    wrong = await world.token(Kind.NEW_ADDRESS)
+    await edit(desk, owner, email="right@example.com")
+    hers = await new_browser()
+    assert (await hers.post("/confirm-email", {"token": wrong})).status == 410
+    assert getattr(await world.again(owner), "email", None) == "olga@example.com"
+
+
+async def test_an_account_that_nobody_has_opened_gets_its_letter_at_the_new_address(
+    desk: Browser, new_browser: NewBrowser, world: World
+) -> None:
+    sent = {"name": "Инна", "email": "wrogn@example.com", "phone": "", "language": "ru", "role": "user"}
+    await desk.post("/admin/users", sent)
+    inna = await world.by_email("wrogn@example.com")
+    assert inna is not None
+    old = await world.token(Kind.INVITE)
+    await edit(desk, inna, name="Инна", email="inna@example.com")
+    assert getattr(await world.again(inna), "email", None) == "inna@example.com"
+    assert (await world.outbox())[-1] == ("invite", "inna@example.com")
+    hers = await new_browser()
+    assert (await hers.get(f"/invite?token={old}")).status == 410
+    assert (await hers.get(f"/invite?token={await world.token(Kind.INVITE)}")).status == 200
 
 
 @pytest.mark.parametrize(

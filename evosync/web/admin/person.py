@@ -330,9 +330,11 @@ async def edit(request: web.Request) -> web.Response:
     except Refused as refused:
         form.complain("roles", REFUSALS[refused.why])
         return await _edit_page(request, form, viewer, kept, HTTPStatus.UNPROCESSABLE_ENTITY)
-    if "email" in changed:
-        await request.app[SERVICES].queue.send_letters()
-    return await _done(request, viewer.id, request[WORDS].gettext("Saved"))
+    say = request[WORDS].gettext
+    if "email" not in changed:
+        return await _done(request, viewer.id, say("Saved"))
+    await request.app[SERVICES].queue.send_letters()
+    return await _done(request, viewer.id, say("Saved. The new address holds when the link in our letter is pressed"))
 
 
 def _is_good(form: EditForm, viewer: Viewer, kept: list[str]) -> bool:
