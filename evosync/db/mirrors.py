@@ -288,10 +288,10 @@ async def _standing(connection: AsyncConnection, user: UserId, *, silent_since: 
     wished = Wish(Scope(scope), tuple(reasons)) if scope else None
     if run is not None:  # a run is going on, or its worker died
         left = select(sync_runs.c.scope, sync_runs.c.reasons).where(sync_runs.c.id == run)
-        for old_scope, old_reasons in (await connection.execute(left)).all():
-            wished = (wished or Wish(Scope(old_scope), ())).with_(Scope(old_scope), old_reasons)
         if silent_since is not None:
             left = left.where(sync_runs.c.heartbeat_at <= silent_since)
+        for old_scope, old_reasons in (await connection.execute(left)).all():
+            wished = (wished or Wish(Scope(old_scope), ())).with_(Scope(old_scope), old_reasons)
     return Standing(at, wished)
 
 

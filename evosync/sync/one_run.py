@@ -184,14 +184,14 @@ class OneRun:
         if message.scope is Scope.HINT:
             return sorted(message.whole_stores if message.stores else self._readings.keys())
         now = self._engine.clock()
-        return [
-            store
 
         def is_asked(reading: StoreReading) -> bool:
             if message.routine:
                 return reading_due(reading, now=now, rhythm=self._rhythm) is not None
             return reading.retry_at is None or reading.retry_at <= now
 
+        return [
+            store
             for store, reading in self._readings.items()
             if self._mirror.choice.shows_store(store) and is_asked(reading)
         ]
