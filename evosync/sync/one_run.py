@@ -207,7 +207,8 @@ class OneRun:
         if full:
             reading = await reader.full(self._readings)
         else:
-            reading = await reader.delta(self._readings, self._stores_to_ask(self._message), self._message.named)
+            stores, is_hint = self._stores_to_ask(self._message), self._message.scope is Scope.HINT
+            reading = await reader.delta(self._readings, stores, self._message.named, hint=is_hint)
         self._readings = reading.readings
         self._tally.products = len({product.id for product in reading.till.products})
         await engine.breakers.saw(Side.EVOTOR, mirror.user, None)
@@ -306,7 +307,7 @@ class OneRun:
     async def _do_hint(self, message: Message, push: Push, work: Work, vk: VkConnection, reader: TillReader) -> None:
         """Read what changed, and write that before the rest of the plan, whose word for these products it takes."""
         try:
-            reading = await reader.delta(self._readings, self._stores_to_ask(message), message.named)
+            reading = await reader.delta(self._readings, self._stores_to_ask(message), message.named, hint=True)
             self._readings = {**self._readings, **reading.readings}
             if not reading.changed:
                 return

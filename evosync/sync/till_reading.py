@@ -38,12 +38,13 @@ class Patience:
     """How long things are waited for.
 
     `held`: before a held listing may be believed; `unpaid`: before an unpaid store is asked again;
-    `overlap`: how far a delta reaches back beyond the last one.
+    `overlap`: how far a delta reaches back beyond the last one, `hint_overlap`: how far a hint does.
     """
 
     held: timedelta = timedelta(minutes=5)
     unpaid: timedelta = timedelta(hours=6)
     overlap: timedelta = timedelta(minutes=10)
+    hint_overlap: timedelta = timedelta(minutes=2)
 
 
 class TillReader:
@@ -99,12 +100,19 @@ class TillReader:
         readings: Mapping[StoreId, StoreReading],
         stores: Iterable[StoreId],
         named: Iterable[tuple[StoreId, ProductId]] = (),
+        *,
+        hint: bool = False,
     ) -> Reading:
-        """What changed in `stores` since their last reading, and the products `named`; never that anything is gone."""
+        """What changed in `stores` since their last reading, and the products `named`; never that anything is gone.
+
+        A `hint` is about something that changed just now, and somebody waits for it: it reaches back less far, and
+        therefore does not stand in for the routine delta, which still comes when it would have.
+        """
         now = self._clock()
         fresh = dict(readings)
         due = [store for store in stores if fresh.get(store, StoreReading()).full_at is not None]
-        answers = await together(self._since(store, fresh[store]) for store in due)
+        overlap = self._patience.hint_overlap if hint else self._patience.overlap
+        answers = await together(self._since(store, fresh[store], overlap) for store in due)
         self._raise_if_none(answers)
         singles = await together(self._one(store, product) for store, product in sorted(named) if store in fresh)
         touched: dict[tuple[StoreId, ProductId], Product] = {}
@@ -112,7 +120,7 @@ class TillReader:
             if isinstance(answer, CloudError):
                 fresh[store] = self._failed(store, fresh[store], answer, now)
             else:
-                fresh[store] = replace(fresh[store], delta_at=now)
+                fresh[store] = fresh[store] if hint else replace(fresh[store], delta_at=now)
                 touched |= {(store, product.id): product for product in answer}
         touched |= {(single.store, single.id): single for single in singles if single is not None}
         groups = await self._ledger.groups(self._user)
@@ -154,10 +162,12 @@ class TillReader:
             raise error from None
         return Listing(store, groups.result(), products.result())
 
-    async def _since(self, store: StoreId, reading: StoreReading) -> tuple[Product, ...] | CloudError:
+    async def _since(
+        self, store: StoreId, reading: StoreReading, overlap: timedelta
+    ) -> tuple[Product, ...] | CloudError:
         last = max(filter(None, (reading.full_at, reading.delta_at)), default=self._clock())
         try:
-            return await self._till.products_since(store, last - self._patience.overlap)
+            return await self._till.products_since(store, last - overlap)
         except (Unpaid, NotFound, Throttled, Unavailable) as error:
             return error
 

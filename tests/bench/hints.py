@@ -274,13 +274,14 @@ async def measure(database: str, *, times: int, many: int) -> list[Figure]:
             await sandbox.slow()
             async with _service(sandbox, where) as (core, url):
                 bench = Bench(core, sandbox, http, url, control, database)
+                seeded = await bench.seed(many)  # early, so that not all of it counts as just changed
                 await asyncio.sleep(3)
                 await bench.idle(small, times)
                 await bench.answers(small, 100)
                 await bench.verify(small, 5)
                 await bench._at_rest(small)
                 await bench.burst(small)
-                big = await bench.owner(await bench.seed(many))
+                big = await bench.owner(seeded)
                 await bench.beside(small, big, times // 2)
                 await bench.within(big, times // 2)
                 return bench.figures

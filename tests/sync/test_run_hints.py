@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -12,7 +13,7 @@ from evosync.domain.ids import ProductId, RunId, StoreId, UserId
 from evosync.domain.mirror import Progress, RunRecord, Scope, Tally
 from evosync.sandbox.evotor.till import Product
 from evosync.sync import one_run
-from evosync.sync.mailbox import HINT, Mailbox, Message, product_reason
+from evosync.sync.mailbox import HINT, ROUTINE, Mailbox, Message, product_reason
 from evosync.sync.run import MirrorRun
 from tests.sync.world import Owner, World
 
@@ -75,6 +76,18 @@ async def test_a_wish_for_what_changed_reads_stores_that_were_read_a_moment_ago(
     owner.change(bun, price=888)
     await owner.run(Scope.DELTA, reasons=["mended", HINT + owner.store.id])
     assert owner.item(bun).kopecks == 88_800
+
+
+async def test_a_hint_reaches_back_less_far_and_the_routine_delta_still_comes(world: World, owner: Owner) -> None:
+    bun, roll, *_ = owner.store.products.values()
+    late = int((world.clock() - timedelta(minutes=5)).timestamp() * 1000)
+    owner.store.change_product(roll.id, at=late, price=888)  # surfaces later, with an older time
+    owner.change(bun, price=777)
+    await hint(owner, HINT + owner.store.id)
+    assert (owner.item(bun).kopecks, owner.item(roll).kopecks) == (77_700, 5_200)
+    world.clock.forward(minutes=4)
+    await owner.run(Scope.DELTA, reasons=[ROUTINE])
+    assert owner.item(roll).kopecks == 88_800
 
 
 @pytest.mark.parametrize("reason", [till_accounts.UNINSTALLED, till_accounts.SUBSCRIPTION_OVER])
