@@ -69,6 +69,12 @@ soak: $(STAMP) ## the fault tests in their long form
 load: $(STAMP) ## many owners at once
 	$(BIN)/python -m tests.load $(ARGS)
 
+screenshots: $(STAMP) ## all pages, two widths, both themes, both languages, into build/screenshots
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
+
+lighthouse: $(STAMP) ## what Lighthouse thinks of the public pages (fetches it with npx)
+	$(BIN)/python -m tests.browser.lighthouse $(ARGS)
+
 coverage: $(STAMP) ## the tests, with what they reach
 	$(PYTEST) --cov --cov-report=term-missing:skip-covered --cov-report=html $(ARGS)
 
