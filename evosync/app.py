@@ -271,7 +271,6 @@ async def worker(core: Core, *, wake_postman: Callable[[], None] = nobody) -> As
         Sweep(core.database, core.sealer, core.notices.look_round, keep=_keep(settings), clock=core.clock)
     )
     signs = Signs(core.clock)
-    nurse = Nurse(core.doctor, signs, going=lambda: _going(supervisor), interrupt=supervisor.interrupt)
     roster = Roster(core.redis, core.queue, core.clock)
     context = Context(
         supervisor=supervisor,
@@ -285,6 +284,9 @@ async def worker(core: Core, *, wake_postman: Callable[[], None] = nobody) -> As
         crew=roster.crew,
     )
     jobs = Jobs(lambda: open_redis(core.redis_url), context, alone=settings.redis_url is None)
+    nurse = Nurse(
+        core.doctor, signs, going=lambda: _going(supervisor), interrupt=supervisor.interrupt, renew=jobs.renew
+    )
     signing = on_the_roster(roster, states=supervisor.states, most=settings.max_runs)
     async with signing, sweeping(sweeper), nursing(nurse), working(jobs):
         try:

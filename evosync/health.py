@@ -35,6 +35,8 @@ _KEPT: Final = 5.0
 _TICK_KEY: Final = "evosync:tick"
 _WELL_KEY: Final = "evosync:well"
 _ROUND: Final = 15.0
+_ROUNDS_ILL: Final = 2
+_ROUNDS_BETWEEN: Final = 4
 
 
 class Pulse:
@@ -184,11 +186,16 @@ class Signs:
         return tuple(run.user for run in going if now - max(self._last.get(run.user, run.since), run.since) > STUCK)
 
 
+def nobody() -> None:
+    """For a process without jobs."""
+
+
 class Nurse:
-    """Looks at the service all the time; tells the log of each change once, and ends runs that hang.
+    """Looks at the service all the time; tells the log of each change once, and ends what hangs.
 
     `going` are the runs of this process, `interrupt` ends one: with its heart it stops beating in the database,
-    and the next tick begins it anew.
+    and the next tick begins it anew. `renew` begins this process's jobs anew, which is done where the cron does not
+    tick or no worker is heard of, although Redis and the database answer.
     """
 
     def __init__(
@@ -198,14 +205,17 @@ class Nurse:
         *,
         going: Callable[[], Sequence[Going]],
         interrupt: Callable[[UserId], bool],
+        renew: Callable[[], None] = nobody,
         pause: float = _ROUND,
     ) -> None:
         self._doctor = doctor
         self._signs = signs
         self._going = going
         self._interrupt = interrupt
+        self._renew = renew
         self._pause = pause
         self._ill: frozenset[str] = frozenset()
+        self._idle = 0
 
     async def walk(self) -> None:
         """Until cancelled. The first look is after a pause, for things to begin."""
@@ -224,6 +234,14 @@ class Nurse:
         for part in sorted(self._ill - ill):
             log.warning("part of the service is well again", extra={"part": part})
         self._ill = ill
+        self._wake_jobs(ill)
+
+    def _wake_jobs(self, ill: frozenset[str]) -> None:
+        """At the second look that finds them idle, and then once a minute."""
+        self._idle = self._idle + 1 if ill & {"cron", "worker"} and not ill & {"redis", "database"} else 0
+        if self._idle % _ROUNDS_BETWEEN == _ROUNDS_ILL:
+            log.error("jobs stand still, begun anew")
+            self._renew()
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from evosync.domain.errors import Unavailable
 from evosync.domain.ids import CommunityId, RunId, StoreId, UserId
 from evosync.domain.mirror import Outcome, Progress, RunRecord, Scope, Step, Tally
 from evosync.evotor.client import EvotorTill, Patience
-from evosync.health import STUCK, Doctor, Going, Nurse, Pulse, Signs
+from evosync.health import QUEUE_LONG, STUCK, Doctor, Going, Nurse, Pulse, Signs
 from evosync.logs import Redactor, bound
 from evosync.metrics import Metrics
 from evosync.queue import HEALTH_KEY, Queue, close_redis, open_redis
@@ -135,6 +135,41 @@ async def test_an_illness_is_logged_once_and_so_is_its_end(
         await nurse.look_round()
     said = [(record.levelname, record.__dict__["part"]) for record in caplog.records if "part of" in record.message]
     assert said == [("ERROR", "cron"), ("WARNING", "cron")]
+
+
+async def test_jobs_that_stand_still_are_begun_anew_but_not_for_redis_being_away(
+    redis: ArqRedis, database: Database, sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await migrate.upgrade(sqlite_url)
+    await redis.set(HEALTH_KEY, b"alive")
+    away = open_redis("redis://127.0.0.1:1/0")
+    begun: list[str] = []
+    for name, asked in (("here", redis), ("away", away)):
+        doctor = Doctor(database, asked, Queue(asked), lambda: NOW)
+        doctor.report = doctor.look  # type: ignore[method-assign]  # looks each time
+        renew = partial(begun.append, name)
+        nurse = Nurse(doctor, Signs(lambda: NOW), going=tuple, interrupt=lambda _: True, renew=renew)
+        for _ in range(7):
+            await nurse.look_round()
+    assert begun == ["here", "here"], "at the second look, and a minute later"
+    assert [each.levelname for each in caplog.records if "begun anew" in each.message] == ["ERROR", "ERROR"]
+    await close_redis(away)
+
+
+async def test_a_queue_that_grows_is_told_and_so_is_its_end(
+    redis: ArqRedis, database: Database, sqlite_url: str
+) -> None:
+    await migrate.upgrade(sqlite_url)
+    await redis.set(HEALTH_KEY, b"alive")
+    await Pulse(redis).beat(NOW)
+    doctor = Doctor(database, redis, Queue(redis), lambda: NOW)
+    due = NOW.timestamp() * 1000
+    await redis.zadd("arq:queue", {f"nudge:{n}": due for n in range(QUEUE_LONG - 1)})
+    assert (await doctor.look()).is_well
+    await redis.zadd("arq:queue", {"nudge:one-more": due})
+    assert (await doctor.look()).ill == ("queue",)
+    await redis.delete("arq:queue")
+    assert (await doctor.look()).is_well
 
 
 async def test_a_run_that_says_nothing_for_too_long_is_interrupted(redis: ArqRedis, database: Database) -> None:

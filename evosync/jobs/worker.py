@@ -82,6 +82,7 @@ class Jobs:
         self._first_wait = first_wait
         self._longest_wait = longest_wait
         self._stopping = asyncio.Event()
+        self._renewing = asyncio.Event()
 
     async def run(self) -> None:
         """Until stopped. A worker that breaks is replaced by a fresh one on a fresh pool."""
@@ -95,7 +96,10 @@ class Jobs:
             except Exception:  # a worker that ends for good would stop every mirror
                 log.exception("worker broke")
             else:
-                return
+                if self._stopping.is_set() or not self._renewing.is_set():
+                    return
+                self._renewing.clear()
+                continue
             if asyncio.get_running_loop().time() - begun > self._longest_wait:
                 wait = self._first_wait
             with suppress(TimeoutError):
@@ -106,6 +110,10 @@ class Jobs:
     def stop(self) -> None:
         """Take no more jobs; `run` returns once those in hand are done."""
         self._stopping.set()
+
+    def renew(self) -> None:
+        """Give the worker up that hangs, with what it has in hand, and begin with a fresh one on a fresh pool."""
+        self._renewing.set()
 
     async def _work(self) -> None:
         redis = self._open()
@@ -119,13 +127,16 @@ class Jobs:
     async def _until_stopped(self, worker: Worker) -> None:
         main = asyncio.create_task(worker.main(), name="worker")
         stopped = asyncio.create_task(self._stopping.wait(), name="worker-stop")
+        renewed = asyncio.create_task(self._renewing.wait(), name="worker-renew")
         try:
-            await asyncio.wait([main, stopped], return_when=asyncio.FIRST_COMPLETED)
-            # To arq this is a burst that has had all its jobs: it picks no more and ends after those in hand.
-            worker.burst, worker.max_burst_jobs = True, 0
-            await asyncio.wait([main], timeout=JOB_SECONDS)
+            await asyncio.wait([main, stopped, renewed], return_when=asyncio.FIRST_COMPLETED)
+            if not self._renewing.is_set():
+                # To arq this is a burst that has had all its jobs: it picks no more and ends after those in hand.
+                worker.burst, worker.max_burst_jobs = True, 0
+                await asyncio.wait([main], timeout=JOB_SECONDS)
         finally:
             stopped.cancel()
+            renewed.cancel()
             await self._wind_up(worker, main)
         if not main.cancelled():
             main.result()

@@ -3,7 +3,7 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from evosync.metrics import Metrics
 from tests import services
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+CASES = Path(__file__).with_name("alerts_test.yml")
 
 
 def rules() -> list[dict[str, Any]]:
@@ -69,8 +70,35 @@ def test_panels_do_not_overlap() -> None:
     assert len({panel["id"] for panel in panels()}) == len(taken)
 
 
-def test_promtool_accepts_the_rules() -> None:
-    promtool = services.find("promtool")
-    if promtool is None:
+@pytest.fixture
+def promtool(tmp_path: Path) -> Callable[..., str]:
+    """In a folder with the rules and their cases; what it says when it is content."""
+    binary = services.find("promtool")
+    if binary is None:
         pytest.skip("no promtool on this machine (Debian's package prometheus)")
-    subprocess.run([promtool, "check", "rules", DEPLOY / "alerts.yml"], check=True, capture_output=True)
+    for file in (DEPLOY / "alerts.yml", CASES):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+
+    def run(*words: str) -> str:
+        done = subprocess.run([binary, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_promtool_accepts_the_rules(promtool: Callable[..., str]) -> None:
+    assert f"{len(rules())} rules found" in promtool("check", "rules", "--lint=all", "--lint-fatal", "alerts.yml")
+
+
+def test_every_alert_fires_when_it_shall_and_none_when_all_is_well(promtool: Callable[..., str]) -> None:
+    assert "SUCCESS" in promtool("test", "rules", CASES.name)
+    ill = YAML(typ="safe").load(CASES)["tests"][0]["promql_expr_test"][0]["exp_samples"]
+    assert ill[0]["value"] == len(rules()), "a new alert has its case"
+
+
+def test_promtool_reads_every_expression_of_the_dashboard(promtool: Callable[..., str], tmp_path: Path) -> None:
+    found = [target["expr"].replace("$__rate_interval", "5m") for panel in panels() for target in panel["targets"]]
+    written = {"groups": [{"name": "g", "rules": [{"record": f"r{n}", "expr": e} for n, e in enumerate(found)]}]}
+    YAML().dump(written, tmp_path / "panels.yml")
+    assert f"{len(found)} rules found" in promtool("check", "rules", "panels.yml")

@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -206,6 +207,57 @@ async def test_jobs_flow_again_after_redis_was_killed(private_redis: services.Re
         assert (await house.next_run())[0] == ANNA
     await house.supervisor.stop(5)
     await close_redis(redis)
+
+
+async def test_a_worker_whose_line_went_dead_in_silence_is_begun_anew_when_told(house: House) -> None:
+    """A firewall forgot the connection: nothing comes, and nothing says so."""
+    async with deaf_line(house.url) as (url, go_deaf):
+        jobs = replace(house, url=url).jobs()
+        async with working(jobs):
+            await working_already(house.queue)
+            go_deaf()
+            await house.wishes.want(ANNA, scope=Scope.FULL, reason="button", at=NOW)
+            await nudged(house.queue, ANNA)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    await house.ran.get()
+            jobs.renew()
+            assert (await house.next_run())[0] == ANNA
+
+
+@asynccontextmanager
+async def deaf_line(url: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
+    """A way to Redis whose present connections can be made to swallow all; new ones work."""
+    port = int(url.rpartition(":")[2].partition("/")[0])
+    swallowing: set[int] = set()
+    passing: list[tuple[asyncio.Task[None], asyncio.StreamWriter]] = []
+    begun = 0
+
+    async def pass_on(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while part := await reader.read(65536):
+                if number not in swallowing:
+                    writer.write(part)
+            writer.close()
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal begun
+        begun += 1
+        behind, to_behind = await asyncio.open_connection("127.0.0.1", port)
+        for one, other in ((reader, to_behind), (behind, writer)):
+            passing.append((asyncio.create_task(pass_on(begun, one, other)), other))
+
+    server = await asyncio.start_server(meet, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0", lambda: swallowing.update(range(begun + 1))
+    finally:
+        server.close()
+        for task, writer in passing:
+            task.cancel()
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+        await asyncio.gather(*(task for task, _ in passing), return_exceptions=True)
 
 
 async def test_stopping_while_redis_is_away_is_quick(private_redis: services.RedisServer) -> None:
