@@ -1,5 +1,6 @@
 """Credentials for both clouds: stored sealed, found by fingerprint, each till and community claimed once."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,9 @@ from evosync.security.seal import Sealed, Sealer, Unsealable
 
 UNREADABLE = "unreadable"
 """Reason of a connection whose token does not open any more: SECRET_KEY was changed without the earlier one."""
+
+NO_API_TOKEN: dict[str, Any] = {"api_sealed": None, "api_key_id": None, "api_fingerprint": None}
+"""For another till: what the cloud was given for the former one speaks for the account no longer."""
 
 _e = evotor_connections.c
 _v = vk_connections.c
@@ -74,6 +78,9 @@ async def save_evotor(
     values = _token(sealer, token, about=about_evotor(user), at=at)
     if till_user:
         values["till_user"] = till_user
+        known = await connection.scalar(select(_e.till_user).where(_e.user_id == user))
+        if known not in (None, till_user):
+            values |= NO_API_TOKEN
     await _save(connection, Side.EVOTOR, user, values)
 
 
@@ -116,12 +123,18 @@ async def _show_items_of(connection: AsyncConnection, user: UserId, community: C
     await connection.execute(update(mirrors).where(mirrors.c.user_id == user).values(shop_read_at=None, pauses={}))
 
 
-async def set_till_user(connection: AsyncConnection, user: UserId, till_user: str) -> None:
-    """What the till itself reported. Raises `Claimed`."""
-    try:
-        await connection.execute(update(evotor_connections).where(_e.user_id == user).values(till_user=till_user))
-    except IntegrityError as error:
-        raise Claimed(Side.EVOTOR) from error
+async def note_till_user(connection: AsyncConnection, user: UserId, till_user: str) -> None:
+    """What the till itself reported when it was read: from now on no other account can be linked to this till.
+
+    A till that another account has already stays with that one.
+    """
+    known = (await connection.execute(select(_e.till_user).where(_e.user_id == user).with_for_update())).first()
+    if known is None or known.till_user == till_user:
+        return
+    with suppress(IntegrityError):
+        async with connection.begin_nested():
+            values = {"till_user": till_user, **(NO_API_TOKEN if known.till_user else {})}
+            await connection.execute(update(evotor_connections).where(_e.user_id == user).values(**values))
 
 
 async def disconnect_evotor(connection: AsyncConnection, user: UserId) -> None:

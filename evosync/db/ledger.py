@@ -76,7 +76,13 @@ class DbLedger:
 
     async def save_till(self, user: UserId, changes: TillChanges, *, at: datetime) -> None:
         if changes:
-            await self._database.write(lambda connection: tills.save(connection, user, changes, at=at))
+            await self._database.write(lambda connection: self._save_till(connection, user, changes, at))
+
+    async def _save_till(self, connection: AsyncConnection, user: UserId, changes: TillChanges, at: datetime) -> None:
+        await tills.save(connection, user, changes, at=at)
+        reported = {store.till_user for store in changes.stores if store.till_user}
+        if len(reported) == 1:
+            await connections.note_till_user(connection, user, reported.pop())
 
     async def known_shop(
         self, user: UserId, community: CommunityId

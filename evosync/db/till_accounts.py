@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, bindparam, delete, insert, or_, select, updat
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db.connections import Claimed, about_api, about_evotor, save_evotor, unseal
+from evosync.db.connections import NO_API_TOKEN, Claimed, about_api, about_evotor, save_evotor, unseal
 from evosync.db.engine import upsert
 from evosync.db.tables import cached_stores, evotor_connections, mirrors, pending_tokens, sync_configs, users
 from evosync.domain.connection import Health
@@ -110,7 +110,7 @@ async def tie(connection: AsyncConnection, user: UserId, till_user: str) -> None
             empty = {"last4": "", "health": Health.OK.value, "reason": ""}
             await connection.execute(insert(evotor_connections).values(user_id=user, **empty, **values))
         elif known[0] != till_user:
-            values |= {"api_sealed": None, "api_key_id": None, "api_fingerprint": None}
+            values |= NO_API_TOKEN
             await connection.execute(update(evotor_connections).where(_e.user_id == user).values(**values))
     except IntegrityError as error:
         raise Claimed(Side.EVOTOR) from error

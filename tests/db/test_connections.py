@@ -2,13 +2,14 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db import connections
+from evosync.db import connections, till_accounts
 from evosync.db.connections import Claimed
 from evosync.db.engine import Database
 from evosync.db.ledger import DbLedger
 from evosync.db.tables import evotor_connections, vk_connections
-from evosync.domain.catalog import Product
+from evosync.domain.catalog import Product, Store
 from evosync.domain.errors import Side
 from evosync.domain.ids import CommunityId, ItemId, ProductId, StoreId, UserId
 from evosync.domain.links import Link, LinkState
@@ -63,11 +64,50 @@ async def test_a_till_belongs_to_one_owner(database: Database, olga: UserId, bor
     with pytest.raises(Claimed) as claimed:
         await connect_evotor(database, boris, sealer)
     assert claimed.value.side is Side.EVOTOR
+
+
+async def test_what_a_till_reports_of_itself_is_noted_unless_another_owner_has_it(
+    database: Database, olga: UserId, boris: UserId, sealer: Sealer, ledger: DbLedger
+) -> None:
+    store = TillChanges(stores=(Store(StoreId("s"), "Лавка", till_user="01-1"),))
+    await connect_evotor(database, olga, sealer)
     await connect_evotor(database, boris, sealer, till_user=None)
-    with pytest.raises(Claimed):
-        await database.write(lambda connection: connections.set_till_user(connection, boris, "01-1"))
+    await ledger.save_till(boris, store, at=NOW)
+    assert await till_user(database, boris) is None
     await database.write(lambda connection: connections.disconnect_evotor(connection, olga))
-    await database.write(lambda connection: connections.set_till_user(connection, boris, "01-1"))
+    await ledger.save_till(boris, store, at=NOW)
+    assert await till_user(database, boris) == "01-1"
+    with pytest.raises(Claimed):
+        await connect_evotor(database, olga, sealer)
+
+
+async def test_another_till_takes_back_what_the_cloud_was_given_for_the_former(
+    database: Database, olga: UserId, sealer: Sealer, ledger: DbLedger
+) -> None:
+    await connect_evotor(database, olga, sealer)
+
+    async def given(connection: AsyncConnection) -> str:
+        return await till_accounts.user_token(connection, olga, sealer=sealer)
+
+    async def whose(token: str) -> bool:
+        async with database.reading() as connection:
+            return await till_accounts.by_token(connection, token, sealer=sealer) is not None
+
+    first = await database.write(given)
+    await connect_evotor(database, olga, sealer)
+    assert await whose(first), "the same till again"
+    await connect_evotor(database, olga, sealer, till_user="01-2")
+    assert not await whose(first)
+    second = await database.write(given)
+    await ledger.save_till(olga, TillChanges(stores=(Store(StoreId("s"), "Лавка", till_user="01-3"),)), at=NOW)
+    assert (await till_user(database, olga), await whose(second)) == ("01-3", False)
+
+
+async def till_user(database: Database, user: UserId) -> str | None:
+    async with database.reading() as connection:
+        return await connection.scalar(
+            select(evotor_connections.c.till_user).where(evotor_connections.c.user_id == user)
+        )
 
 
 async def test_a_community_belongs_to_one_owner(

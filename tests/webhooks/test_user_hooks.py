@@ -6,9 +6,12 @@ import re
 import pytest
 
 from evosync.db import connections
+from evosync.db.ledger import DbLedger
 from evosync.db.site import UserStatus
+from evosync.domain.catalog import Store
 from evosync.domain.errors import Rejected, Side
-from evosync.domain.ids import UserId
+from evosync.domain.ids import StoreId, UserId
+from evosync.domain.mirror import TillChanges
 from evosync.web.services import Services, TillFound
 from evosync.words.letters import Kind
 from tests.web.browser import World
@@ -154,6 +157,25 @@ async def test_verify_does_not_take_a_till_from_another_account(cloud: Cloud, wo
     before = await cloud.account()
     assert (await cloud.call("/user/verify", body)).code == (409, 2004)
     assert await cloud.account() == before
+
+
+async def test_a_till_that_named_itself_when_it_was_read_is_not_given_to_another_account(
+    cloud: Cloud, world: World, services: Services
+) -> None:
+    person = await world.person("owner@example.com")
+    await connect_by_hand(services, person.id)
+    stores = TillChanges(stores=(Store(StoreId("s"), "Лавка", till_user=TILL),))
+    await DbLedger(services.database, sealer=services.sealer).save_till(person.id, stores, at=services.clock())
+    await world.person("second@example.com")
+    body = {"userId": TILL, "username": "second@example.com", "password": PASSWORD}
+    assert (await cloud.call("/user/verify", body)).code == (409, 2004)
+    assert (await cloud.call("/user/create", {"userId": TILL, "email": "second@example.com"})).status == 200
+    account = await cloud.account()
+    assert account is not None
+    assert account.user == person.id
+    refused = (await cloud.log())[0]
+    assert (refused["kind"], refused["state"], refused["code"]) == ("verify", "refused", 2004)
+    assert refused["user_id"] != person.id, "it stands with whom it was about"
 
 
 async def test_verify_takes_over_what_the_cloud_made_and_nobody_can_sign_in_to(cloud: Cloud, world: World) -> None:
