@@ -1,7 +1,9 @@
 import asyncio
+import re
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, inspect, select, update
+from sqlalchemy import Connection, Engine, event, inspect, select, update
 
 from evosync.db import accounts, migrate, tills
 from evosync.db.engine import Database, make_engine
@@ -64,6 +66,33 @@ async def test_several_that_start_at_once_migrate_once(database_url: str) -> Non
     engine = make_engine(database_url)
     assert await migrate.is_current(engine)
     await engine.dispose()
+
+
+async def test_no_revision_after_the_first_keeps_others_from_reading_and_writing(mariadb_url: str) -> None:
+    """MariaDB itself refuses what it cannot do in place without a lock."""
+    await migrate.upgrade(mariadb_url, "0001")
+    drop = re.compile(r"\s*DROP INDEX (\S+) ON (\S+)", re.IGNORECASE)
+    changes = re.compile(r"\s*(ALTER TABLE|CREATE (?:UNIQUE )?INDEX)\b", re.IGNORECASE)
+    seen = []
+
+    def without_lock(
+        _connection: object, _cursor: object, statement: str, parameters: Any, _context: object, _many: object
+    ) -> tuple[str, Any]:
+        statement = drop.sub(r"ALTER TABLE \2 DROP INDEX \1", statement)
+        found = changes.match(statement)
+        if found is None:
+            return statement, parameters
+        seen.append(statement)
+        comma = "," if found[1].upper() == "ALTER TABLE" else ""
+        return f"{statement}{comma} ALGORITHM=INPLACE{comma} LOCK=NONE", parameters
+
+    event.listen(Engine, "before_cursor_execute", without_lock, retval=True)
+    try:
+        await migrate.upgrade(mariadb_url)
+    finally:
+        event.remove(Engine, "before_cursor_execute", without_lock)
+    assert seen
+    await migrate.check(mariadb_url)
 
 
 @pytest.mark.parametrize("role", ["system", "admin", "user"])
