@@ -10,7 +10,7 @@ ARGS   ?=
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check format lint types imports files bench bench-pages soak load lock coverage wheel clean
+.PHONY: help venv run test check format lint types imports files audit bench bench-pages soak load lock coverage wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ files: $(STAMP)
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml docker-compose.split.yml
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck -x .ci/run $(wildcard deploy/*.sh)
+
+audit: $(STAMP) ## known holes in the locked packages (asks PyPI for the advisories)
+	$(BIN)/uv tool run pip-audit --disable-pip --require-hashes -r requirements.lock
 
 bench: $(STAMP) ## the figures of the README, measured again (a table, and JSON)
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -11,8 +11,9 @@ from sqlalchemy.engine import make_url
 
 from evosync.db import accounts, connections, migrate
 from evosync.db.engine import Database, make_engine
+from evosync.db.ledger import DbLedger
 from evosync.db.tables.schema import metadata
-from evosync.domain.ids import CommunityId
+from evosync.domain.ids import CommunityId, UserId
 from evosync.security.seal import Sealer
 from tests import services
 from tests.db.conftest import NOW
@@ -47,6 +48,16 @@ async def everything(url: str) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
+async def token_in(url: str, key: str) -> str:
+    """The one VK token that the database holds, opened with this key."""
+    ledger = DbLedger(database := Database(make_engine(url)), sealer=Sealer([key]), clock=lambda: NOW)
+    mirror = await ledger.mirror(UserId(1))
+    await database.close()
+    assert mirror is not None
+    assert mirror.vk is not None
+    return mirror.vk.token.secret
+
+
 async def fill(url: str) -> None:
     await migrate.upgrade(url)
     database = Database(make_engine(url))
@@ -74,7 +85,8 @@ async def test_a_backup_restored_into_an_empty_instance_is_the_same(mariadb: Mar
         assert before["vk_connections"], "something was there"
         await migrate.check(target)
         key = backup.with_name(backup.name.replace(".sql.gz", ".key"))
-        assert f"SECRET_KEY={KEY}\n" in key.read_text()
+        kept = dict(line.split("=", 1) for line in key.read_text().splitlines())
+        assert await token_in(target, kept["SECRET_KEY"]) == "vk token", "the key that was kept opens what was restored"
         for file in (backup, key):
             assert file.stat().st_mode & 0o077 == 0, "for its owner's eyes only"
 
