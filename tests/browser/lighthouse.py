@@ -20,7 +20,7 @@ _VERSION = "lighthouse@13"
 
 
 def main(words: Sequence[str]) -> int:
-    """One line a page; what was not perfect is named under it."""
+    """One line a page; what is wrong with a poor one is named under it."""
     parser = argparse.ArgumentParser(prog="make lighthouse", description=__doc__)
     parser.add_argument("pages", nargs="*", default=list(PAGES), help="addresses (default: all public pages)")
     options = parser.parse_args(words)
@@ -36,9 +36,10 @@ def main(words: Sequence[str]) -> int:
             scores = {name: round(100 * float(report["categories"][name]["score"] or 0)) for name in _CATEGORIES}
             poor += min(scores.values()) < LEAST
             print(f"{page:20}" + "".join(f"{score:>16}" for score in scores.values()))  # noqa: T201
-            for audit in report["audits"].values():
-                if audit["score"] is not None and audit["score"] < 0.9 and audit["scoreDisplayMode"] != "informative":
-                    print(f"    {audit['id']}: {audit.get('displayValue') or audit['title']}")  # noqa: T201
+            if min(scores.values()) < LEAST:
+                for audit in report["audits"].values():
+                    if audit["score"] == 0:
+                        print(f"    {audit['id']}: {audit.get('displayValue') or audit['title']}")  # noqa: T201
     return 1 if poor else 0
 
 

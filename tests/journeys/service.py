@@ -1,6 +1,7 @@
 """The whole service for people in browsers: one process, real MariaDB and Redis, the sandbox, and an SMTP server."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -67,7 +68,12 @@ class Service:
     def command(self, *words: str, told: str = "") -> None:
         """`evosync` with these words, for the operator."""
         done = subprocess.run(
-            [COMMAND, *words], env=dict(self.environ), input=told, text=True, capture_output=True, check=False
+            [COMMAND, *words],
+            env={**os.environ, **self.environ},
+            input=told,
+            text=True,
+            capture_output=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -91,7 +97,6 @@ def serving(
     sandbox.start()
     clouds = json.loads(said.read_text())
     environ = {
-        "PATH": "/usr/bin:/bin",
         "DATABASE_URL": database,
         "REDIS_URL": redis,
         "SECRET_KEY": "a key of a journey, long enough for it",

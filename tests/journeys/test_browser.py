@@ -177,7 +177,7 @@ def suspend(page: Page) -> None:
     expect(page.locator("form[action$='/activate']")).to_be_visible()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("language", ["ru", "en"])
 def test_an_owner_goes_the_whole_way_until_an_admin_shuts_his_account(
     mariadb: MariaDB, private_redis: RedisServer, tmp_path: Path, language: str
