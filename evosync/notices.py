@@ -15,6 +15,7 @@ from evosync.db.tables import cached_products, evotor_connections, mirrors, sync
 from evosync.db.tables.site import letters
 from evosync.domain.connection import Health
 from evosync.domain.errors import Side
+from evosync.domain.guard import Finding
 from evosync.domain.ids import UserId
 from evosync.domain.mirror import Outcome
 from evosync.domain.status import NEEDS_OWNER, Standing
@@ -60,13 +61,13 @@ class Notices:
         self._clock = clock
         self._told: dict[str, datetime] = {}
 
-    async def connection_broken(self, user: UserId, side: Side, code: str) -> None:
+    async def connection_broken(self, user: UserId, side: Side, code: str, finding: Finding | None = None, /) -> None:
         """The owner's key is refused. The ledger has seen to it that this is news."""
         log.warning("connection broken", extra={"user": user, "side": side.value, "reason": code})
         at = self._clock()
 
         async def write(connection: AsyncConnection) -> bool:
-            values = await _broken(connection, user, side, at=at)
+            values = await _broken(connection, user, side, at=at) | _found(finding)
             return await tell(connection, user, _BROKEN[side], at=at, code=code, **values)
 
         if await self._database.write(write):
@@ -109,6 +110,15 @@ async def _broken(connection: AsyncConnection, user: UserId, side: Side, *, at: 
     community = await connection.scalar(select(_v.community_name).where(_v.user_id == user))
     changed = select(func.count(distinct(_p.product_id))).where(_p.user_id == user, _p.updated_at >= since)
     return {"since_at": at, "community": community or "", "changed": int(await connection.scalar(changed) or 0)}
+
+
+def _found(finding: Finding | None) -> dict[str, Any]:
+    """What the sentences about a guard's finding need; `…_kopecks` are shown as prices."""
+    if finding is None:
+        return {}
+    if finding.name:
+        return {"currency": finding.name}
+    return {"wanted_kopecks": finding.wanted, "got_kopecks": finding.got}
 
 
 async def _last_good(connection: AsyncConnection, user: UserId) -> datetime | None:

@@ -26,7 +26,9 @@ from evosync.db.tables import (
     users,
     vk_connections,
 )
+from evosync.domain.action import Note
 from evosync.domain.connection import Health
+from evosync.domain.guard import Finding
 from evosync.domain.ids import CommunityId, GroupId, ItemId, ProductId, RunId, StoreId, UserId
 from evosync.domain.mirror import Pause, Result, RunRecord, Scope, Step, StoreReading
 from evosync.domain.status import NEEDS_OWNER, Standing
@@ -89,6 +91,8 @@ class Now:
     going: Going | None = None
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     readings: Mapping[StoreId, StoreReading] = field(default_factory=dict)
+    finding: Finding | None = None
+    """What a guard stopped the shop for, where one did."""
 
 
 _NOW: Final = (
@@ -149,7 +153,25 @@ async def now(connection: AsyncConnection, user: UserId) -> Now:
         going=_going(row) if row["run"] is not None else None,
         pauses={method: _pause(value) for method, value in (row["pauses"] or {}).items()},
         readings={StoreId(store): reading_of(value) for store, value in (row["readings"] or {}).items()},
+        finding=await finding(connection, user, row["shop_reason"]) if row["shop_reason"] else None,
     )
+
+
+async def finding(connection: AsyncConnection, user: UserId, code: str) -> Finding | None:
+    """What the guard of this code found when it last stopped the owner's shop."""
+    query = (
+        select(_r.notes)
+        .where(_r.user_id == user, _r.code == code, _r.finished_at.is_not(None))
+        .order_by(_r.finished_at.desc())
+        .limit(1)
+    )
+    notes = await connection.scalar(query)
+    return guard_finding(notes or {})
+
+
+def guard_finding(notes: Mapping[str, Sequence[str]]) -> Finding | None:
+    """What a guard left with its run."""
+    return next((Finding.read(text) for text in notes.get(Note.GUARD.value, ())), None)
 
 
 def _going(row: RowMapping) -> Going:
@@ -270,14 +292,15 @@ async def made_since(connection: AsyncConnection, user: UserId, community: Commu
 
 
 async def count_runs(connection: AsyncConnection, user: UserId) -> int:
-    return int(await connection.scalar(select(func.count()).where(_r.user_id == user)) or 0)
+    """As many as `some_runs` has: those that only looked are of no interest any more."""
+    return int(await connection.scalar(select(func.count()).where(_r.user_id == user, _r.dry.is_(False))) or 0)
 
 
 async def some_runs(connection: AsyncConnection, user: UserId, *, number: int) -> list[RunRecord]:
     """A page of them, the newest first."""
     query = (
         select(sync_runs)
-        .where(_r.user_id == user)
+        .where(_r.user_id == user, _r.dry.is_(False))
         .order_by(_r.started_at.desc(), _r.id.desc())
         .offset((number - 1) * PAGE)
         .limit(PAGE)
@@ -285,11 +308,11 @@ async def some_runs(connection: AsyncConnection, user: UserId, *, number: int) -
     return [runs.record(row) for row in (await connection.execute(query)).mappings()]
 
 
-async def last_run(connection: AsyncConnection, user: UserId) -> RunRecord | None:
-    """The last that ended."""
+async def last_run(connection: AsyncConnection, user: UserId, *, dry: bool = False) -> RunRecord | None:
+    """The last that ended; `dry`: of those that only looked."""
     query = (
         select(sync_runs)
-        .where(_r.user_id == user, _r.finished_at.is_not(None))
+        .where(_r.user_id == user, _r.finished_at.is_not(None), _r.dry.is_(dry))
         .order_by(_r.finished_at.desc())
         .limit(1)
     )

@@ -179,6 +179,29 @@ class DbLedger:
         if results:
             await self._database.write(lambda connection: runs.save_results(connection, run, results))
 
+    async def start_look(self, user: UserId, *, reasons: Sequence[str], at: datetime) -> RunId:
+        return await self._database.write(
+            lambda connection: runs.start(connection, user, scope=Scope.FULL, reasons=reasons, at=at, dry=True)
+        )
+
+    async def finish_look(
+        self,
+        user: UserId,
+        run: RunId,
+        *,
+        outcome: Outcome,
+        code: str,
+        tally: Tally,
+        notes: Mapping[str, tuple[str, ...]],
+        readings: Mapping[StoreId, StoreReading],
+        at: datetime,
+    ) -> RunRecord:
+        async def end(connection: AsyncConnection) -> RunRecord:
+            await mirrors.looked(connection, user, readings)
+            return await runs.finish(connection, run, outcome=outcome, code=code, tally=tally, notes=notes, at=at)
+
+        return await self._database.write(end)
+
     async def start_run(self, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime) -> RunId:
         async def begin(connection: AsyncConnection) -> RunId:
             standing = await mirrors.lock(connection, user)

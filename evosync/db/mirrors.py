@@ -352,6 +352,12 @@ async def start(
     )
 
 
+async def looked(connection: AsyncConnection, user: UserId, readings: Mapping[StoreId, StoreReading]) -> None:
+    """A run that only looked leaves word what it read, so that the next one compares all; its time stays as it was."""
+    held = {store: _reading_to_json(reading) for store, reading in readings.items()}
+    await connection.execute(update(mirrors).where(_m.user_id == user).values(readings=held, shop_read_at=None))
+
+
 async def finish(
     connection: AsyncConnection,
     run: RunId,

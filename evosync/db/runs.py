@@ -19,7 +19,7 @@ LOST = "lost"
 
 
 async def start(
-    connection: AsyncConnection, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime
+    connection: AsyncConnection, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime, dry: bool = False
 ) -> RunId:
     """Runs of this user that never ended are closed: their worker died."""
     await connection.execute(
@@ -41,6 +41,7 @@ async def start(
             counts=asdict(Tally()),
             notes={},
             heartbeat_at=at,
+            dry=dry,
         )
     )
     return RunId(made.scalar_one())
@@ -97,8 +98,13 @@ def record(row: RowMapping) -> RunRecord:
 
 
 async def latest(connection: AsyncConnection, user: UserId, limit: int) -> list[RunRecord]:
-    """Newest first."""
-    query = select(sync_runs).where(_r.user_id == user).order_by(_r.started_at.desc(), _r.id.desc()).limit(limit)
+    """Newest first, without those that only looked."""
+    query = (
+        select(sync_runs)
+        .where(_r.user_id == user, _r.dry.is_(False))
+        .order_by(_r.started_at.desc(), _r.id.desc())
+        .limit(limit)
+    )
     return [record(row) for row in (await connection.execute(query)).mappings()]
 
 

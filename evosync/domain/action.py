@@ -153,6 +153,8 @@ class Note(StrEnum):
     PRICES_DIFFER = "prices_differ"
     DOUBLES = "doubles"
     HAND_EDITS = "hand_edits"
+    GUARD = "guard"
+    """What a guard stopped the shop for, as a `guard.Finding`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Checks that stop a shop before harm is done."""
 
+from dataclasses import dataclass
+
 RUBLE = 643
 """ISO number of the only currency that a till counts in."""
 
@@ -15,3 +17,24 @@ def price_is_off(wanted: int, got: int) -> bool:
 def most_fail(failed: int, tried: int) -> bool:
     """Whether so many writes are refused that the fault must be ours, or the whole shop's (VK FACTS 4, error 100)."""
     return failed >= 20 and failed * 2 > tried
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a guard stopped a shop for: kopecks, or numbers of currencies; `name` is that of what VK had."""
+
+    code: str
+    wanted: int
+    got: int
+    name: str = ""
+
+    def __str__(self) -> str:
+        """As it is kept with the run."""
+        return f"{self.code} {self.wanted} {self.got} {self.name}".strip()
+
+    @classmethod
+    def read(cls, text: str) -> "Finding | None":
+        code, _, rest = text.partition(" ")
+        wanted, _, rest = rest.partition(" ")
+        got, _, name = rest.partition(" ")
+        return cls(code, int(wanted), int(got), name) if wanted.isdecimal() and got.isdecimal() else None

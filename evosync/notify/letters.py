@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import jinja2
@@ -29,6 +29,9 @@ class Letter:
 
     def __repr__(self) -> str:
         return f"Letter({self.number})"
+
+
+_PRICE: Final = "_kopecks"
 
 
 class Renderer:
@@ -57,7 +60,7 @@ class Renderer:
         link: str | None,
         now: datetime,
     ) -> Letter:
-        """`values` as stored: numbers bare, times (`…_at`) in ISO form, `code` for what a card explains."""
+        """`values` as stored: numbers bare, prices `…_kopecks`, times (`…_at`) in ISO form, `code` for a card's."""
         words = LETTERS[kind]
         filled = self._filled(values, language, zone, now)
         greeting = GREETING if filled.get("name") else BARE_GREETING
@@ -87,7 +90,7 @@ class Renderer:
 
     def _filled(self, values: Mapping[str, Any], language: str, zone: str, now: datetime) -> dict[str, str]:
         form = Format(self._catalogs[language_of(language)], zone_of(zone), now)
-        filled = {name: _shown(name, value, form) for name, value in values.items()}
+        filled = {name.removesuffix(_PRICE): _shown(name, value, form) for name, value in values.items()}
         card = card_of(str(values["code"])) if values.get("code") else None
         if card is not None:
             for name, part in (("title", card.title), ("cause", card.cause), ("you", card.you)):
@@ -99,7 +102,7 @@ def _shown(name: str, value: Any, form: Format) -> str:
     if name.endswith("_at") and isinstance(value, str):
         return form.until(datetime.fromisoformat(value))
     if isinstance(value, int) and not isinstance(value, bool):
-        return form.number(value)
+        return form.price(value) if name.endswith(_PRICE) else form.number(value)
     return str(value)
 
 

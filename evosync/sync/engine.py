@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from evosync.domain.errors import CloudError, Side
+from evosync.domain.guard import Finding
 from evosync.domain.ids import UserId
 from evosync.domain.schedule import Rhythm
 from evosync.sync.ports import Clock, Lease, Ledger, Sides, Watcher
@@ -35,7 +36,9 @@ class Breakers(Protocol):
 class Bell(Protocol):
     """Tells the owner, or the operator, what a run found; once, not each time."""
 
-    async def connection_broken(self, user: UserId, side: Side, code: str) -> None: ...
+    async def connection_broken(
+        self, user: UserId, side: Side, code: str, finding: Finding | None = None, /
+    ) -> None: ...
     async def operator(self, code: str, detail: str) -> None: ...
 
 

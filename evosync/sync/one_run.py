@@ -13,6 +13,7 @@ from evosync.domain.action import Note, Plan
 from evosync.domain.catalog import Shop
 from evosync.domain.connection import Health, VkConnection
 from evosync.domain.errors import CloudError, GuardTripped, Operators, Rejected, Side, Unavailable
+from evosync.domain.guard import Finding
 from evosync.domain.ids import ProductId, StoreId
 from evosync.domain.links import Link
 from evosync.domain.mirror import (
@@ -116,9 +117,11 @@ class OneRun:
         engine, user = self._engine, self._mirror.user
         full = self._is_full()
         scope = Scope.FULL if full else self._message.scope
-        self._run = await engine.ledger.start_run(
-            user, scope=scope, reasons=sorted(self._message.reasons), at=engine.clock()
-        )
+        reasons, at = sorted(self._message.reasons), engine.clock()
+        if self._dry:
+            self._run = await engine.ledger.start_look(user, reasons=reasons, at=at)
+        else:
+            self._run = await engine.ledger.start_run(user, scope=scope, reasons=reasons, at=at)
         with bound_contextvars(user_id=user, run_id=self._run):  # of every line until its end, VK's calls included
             return await self._go(full=full)
 
@@ -140,14 +143,32 @@ class OneRun:
             code = code or "unwanted"
         elif outcome is Outcome.PARTIAL:
             code = self._works[-1].waits_for
+        record = await self._ended(outcome, code, failures, full=full)
+        engine.watcher.ended(record)
+        return record
+
+    async def _ended(self, outcome: Outcome, code: str, failures: int, *, full: bool) -> RunRecord:
+        engine = self._engine
+        notes = {note.value: tuple(sorted(values)) for note, values in self._notes.items()}
+        if self._dry:
+            return await engine.ledger.finish_look(
+                self._mirror.user,
+                self._run,
+                outcome=outcome,
+                code=code,
+                tally=self._counted(),
+                notes=notes,
+                readings=self._readings,
+                at=engine.clock(),
+            )
         if self._left_undone(outcome, full=full):
             self._shop_read_at = None
-        record = await engine.ledger.finish_run(
+        return await engine.ledger.finish_run(
             self._run,
             outcome=outcome,
             code=code,
             tally=self._counted(),
-            notes={note.value: tuple(sorted(values)) for note, values in self._notes.items()},
+            notes=notes,
             readings=self._readings,
             pauses=self._pauses,
             shop_read_at=self._shop_read_at,
@@ -155,8 +176,6 @@ class OneRun:
             failures=failures,
             at=engine.clock(),
         )
-        engine.watcher.ended(record)
-        return record
 
     def _is_full(self) -> bool:
         """Whether this run reads everything: asked for, never done, or due."""
@@ -174,7 +193,7 @@ class OneRun:
     def _left_undone(self, outcome: Outcome, *, full: bool) -> bool:
         """Whether the next run must read everything: a delta would not see again what this one saw and did not do."""
         failed = outcome is Outcome.FAILED and (full or self._side is Side.VK)
-        return self._dry or self._look_again or failed or outcome is Outcome.CUT
+        return self._look_again or failed or outcome is Outcome.CUT
 
     def _shop_is_unread(self) -> bool:
         return self._mirror.vk is not None and self._usable(self._mirror.vk) and self._shop_read_at is None
@@ -407,19 +426,23 @@ class OneRun:
         engine, user = self._engine, self._mirror.user
         log.info("run failed", extra={"user": user, "side": error.side.value, "code": error.code})
         self._everybodys = await engine.breakers.saw(error.side, user, error)
+        finding = None
+        if isinstance(error, GuardTripped) and error.got:
+            finding = Finding(error.code, error.wanted, error.got, error.detail)
+            self._notes.setdefault(Note.GUARD, set()).add(str(finding))
         if isinstance(error, Operators):
             await engine.bell.operator(error.code, error.detail)
         elif isinstance(error, Rejected | GuardTripped) and not self._everybodys:
             newly = await engine.ledger.break_connection(user, error.side, reason=error.code, at=engine.clock())
             if newly:
-                await engine.bell.connection_broken(user, error.side, error.code)
+                await engine.bell.connection_broken(user, error.side, error.code, finding)
         return (Outcome.HELD if isinstance(error, GuardTripped) else Outcome.FAILED), error.code
 
     def _next_at(self, failures: int, code: str, outcome: Outcome) -> datetime | None:
         now = self._engine.clock()
         if code in FINAL and self._side is Side.EVOTOR and not self._everybodys:
             return None
-        if self._dry or (outcome is Outcome.CUT and not self._unwanted):
+        if outcome is Outcome.CUT and not self._unwanted:
             return now
         if self._look_again:
             return now + self._engine.terms.settle + timedelta(seconds=1)

@@ -224,6 +224,23 @@ class Ledger(Protocol):
     ) -> RunRecord:
         """`next_at` None keeps the mirror asleep until somebody wants it. One transaction."""
 
+    async def start_look(self, user: UserId, *, reasons: Sequence[str], at: datetime) -> RunId:
+        """A run that only looks: when the next one is due stays as it is, and so does what is wished for."""
+
+    async def finish_look(
+        self,
+        user: UserId,
+        run: RunId,
+        *,
+        outcome: Outcome,
+        code: str,
+        tally: Tally,
+        notes: Mapping[str, tuple[str, ...]],
+        readings: Mapping[StoreId, StoreReading],
+        at: datetime,
+    ) -> RunRecord:
+        """The next run reads everything, whenever it comes: this one saw what a delta would not show again."""
+
     async def take_hint(self, user: UserId) -> frozenset[str]:
         """The reasons of a waiting hint, which is no longer waited for; empty if there is none or a wider wish.
 

@@ -257,7 +257,7 @@ def notes_seen(notes: Any, words: Words, form: Format) -> list[str]:
     found = []
     for note in Note:
         values = notes.get(note.value) or notes.get(note)
-        if values:
+        if values and note is not Note.GUARD:  # its card says it
             found.append(_note(note, tuple(values), words, form))
     return found
 

@@ -9,6 +9,7 @@ from typing import Final
 from evosync.db.history import Fresh, Now
 from evosync.domain.connection import Health
 from evosync.domain.mirror import Outcome, Pause, RunRecord, Step
+from evosync.web.findings import values_of
 from evosync.web.standing import SyncState
 from evosync.words.checks import stored_card
 from evosync.words.errors import Action, Card, card_of
@@ -106,7 +107,8 @@ def _broken(view: View, words: Words, form: Format) -> Sign:
     code = key.reason if key is not None else ""
     card = broken_card(code)
     language = words.language.value
-    text = " ".join(part for part in (card.cause.said(language), _as_of(view, words, form)) if part)
+    cause = card.cause.said(language, **values_of(now.finding, form))
+    text = " ".join(part for part in (cause, _as_of(view, words, form)) if part)
     return Sign(card.tone, _who(card.tone, words), card.title.said(language), text, Press.CARD, card, code)
 
 

@@ -458,8 +458,8 @@ CARDS: Final[tuple[Card, ...]] = (
             "Not on all its tills, or more tills than paid for.",
         ),
         does=Both(
-            "Остальные магазины обновляем. Этот проверяем раз в день, карточки не трогаем.",
-            "Other stores go on; this one is checked daily, listings stay.",
+            "Остальные магазины обновляем. Этот спрашиваем снова каждые 6 часов, карточки не трогаем.",
+            "Other stores go on; this one is asked again every 6 hours, listings stay.",
         ),
         you=Both(
             "Установите приложение на все кассы или оплатите их.", "Install the app on all tills or pay for them."

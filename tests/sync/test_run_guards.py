@@ -3,6 +3,7 @@
 import pytest
 
 from evosync.domain.errors import Side
+from evosync.domain.guard import Finding
 from tests.sync.world import World
 
 
@@ -16,6 +17,9 @@ async def test_prices_read_back_a_hundred_times_off_stop_the_shop_at_the_first_b
     assert (record.outcome, record.code) == ("held", "prices")
     assert 0 < len(owner.items) <= 9
     assert world.bell.broken == [(Side.VK, "prices")]
+    (told,) = [Finding.read(text) for text in record.notes["guard"]]
+    assert told is not None
+    assert told.got == told.wanted * percent // 100
     written = owner.writes()
     for _ in range(3):
         await owner.next_turn()

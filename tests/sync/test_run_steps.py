@@ -2,6 +2,10 @@
 
 from datetime import timedelta
 
+from sqlalchemy import select
+
+from evosync.db import runs
+from evosync.db.tables import mirrors
 from evosync.domain.mirror import Scope
 from tests.sync.world import World
 
@@ -108,4 +112,33 @@ async def test_a_new_product_in_a_delta_joins_the_album_that_the_run_before_made
     owner.change(bun, name="Булка совсем новая")
     record = await owner.run(Scope.DELTA)
     assert (record.outcome, record.tally.created, record.tally.albums_made) == ("ok", 1, 0)
+    owner.assert_mirrored()
+
+
+async def test_a_look_leaves_the_owners_time_his_wishes_and_his_last_run_as_they_were(world: World) -> None:
+    owner = await world.owner(3)
+    await owner.run()
+    await world.ledger.want(owner.user, scope=Scope.DELTA, reason="choice", at=world.clock() + timedelta(hours=1))
+    kept = (mirrors.c.next_at, mirrors.c.wanted_at, mirrors.c.wanted_scope, mirrors.c.last_run_id, mirrors.c.run_id)
+
+    async def standing() -> object:
+        async with world.database.reading() as connection:
+            return (await connection.execute(select(*kept).where(mirrors.c.user_id == owner.user))).one()
+
+    before = await standing()
+    owner.stock(1)
+    record = await owner.run(dry=True)
+    assert record.outcome == "read_only"
+    assert await standing() == before
+    async with world.database.reading() as connection:
+        assert record.id not in [run.id for run in await runs.latest(connection, owner.user, 10)]
+
+
+async def test_what_a_look_saw_is_not_lost_to_the_next_run(world: World) -> None:
+    owner = await world.owner(3)
+    await owner.run()
+    owner.stock(1)
+    owner.change(next(iter(owner.store.products.values())), price=777.0)
+    await owner.run(dry=True)
+    assert (await owner.run(Scope.DELTA)).outcome == "ok"
     owner.assert_mirrored()

@@ -68,7 +68,7 @@ class Bell:
         self.broken: list[tuple[Side, str]] = []
         self.faults: list[str] = []
 
-    async def connection_broken(self, user: UserId, side: Side, code: str) -> None:
+    async def connection_broken(self, user: UserId, side: Side, code: str, _finding: object = None, /) -> None:
         self.broken.append((side, code))
 
     async def operator(self, code: str, detail: str) -> None:

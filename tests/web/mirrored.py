@@ -116,15 +116,18 @@ class Owner:
         code: str = "",
         reasons: tuple[str, ...] = ("schedule",),
         results: tuple[ProductResult, ...] = (),
+        notes: Mapping[str, tuple[str, ...]] | None = None,
+        dry: bool = False,
         **tally: Any,
     ) -> RunId:
-        """A run of two minutes; `outcome` None leaves it going."""
+        """A run of two minutes; `outcome` None leaves it going, `dry`: it only looked."""
         at = self.world.clock.now
 
         async def work(connection: AsyncConnection) -> RunId:
             standing = await mirrors.lock(connection, self.user)
-            run = await runs.start(connection, self.user, scope=Scope.FULL, reasons=reasons, at=at)
-            await mirrors.start(connection, self.user, standing, run=run, scope=Scope.FULL, reasons=reasons, at=at)
+            run = await runs.start(connection, self.user, scope=Scope.FULL, reasons=reasons, at=at, dry=dry)
+            if not dry:
+                await mirrors.start(connection, self.user, standing, run=run, scope=Scope.FULL, reasons=reasons, at=at)
             await runs.save_results(connection, run, results)
             if outcome is not None:
                 await runs.finish(
@@ -133,9 +136,10 @@ class Owner:
                     outcome=outcome,
                     code=code,
                     tally=Tally(products=96, **tally),
-                    notes={},
+                    notes=notes or {},
                     at=at + timedelta(minutes=2),
                 )
+            if outcome is not None and not dry:
                 await connection.execute(
                     update(mirrors_table)
                     .where(mirrors_table.c.user_id == self.user)

@@ -1,11 +1,11 @@
 """The history: runs, and what each did to which product."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, String
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, false
 
 from evosync.db.tables.schema import opaque, owner, table
 from evosync.db.types import BigId, Json, UtcTime, Words
 
-# `step`, `done`, `total`, `counts` and `heartbeat_at` move while the run goes.
+# `step`, `done`, `total`, `counts` and `heartbeat_at` move while the run goes. `dry`: it only looked.
 sync_runs = table(
     "sync_runs",
     Column("id", BigId, primary_key=True),
@@ -22,7 +22,8 @@ sync_runs = table(
     Column("counts", Json(), nullable=False),
     Column("notes", Json(), nullable=False),
     Column("heartbeat_at", UtcTime(), nullable=False),
-    Index("ix_sync_runs_user_started", "user_id", "started_at"),
+    Column("dry", Boolean(), nullable=False, server_default=false()),
+    Index("ix_sync_runs_user_dry_started", "user_id", "dry", "started_at"),
     Index("ix_sync_runs_user_finished", "user_id", "finished_at"),
 )
 

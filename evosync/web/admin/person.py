@@ -10,7 +10,7 @@ from wtforms import SelectField, SelectMultipleField, StringField
 
 from evosync.accounts.addresses import shown_phone
 from evosync.accounts.administration import Desk, Refused, Unknown, Why
-from evosync.db import admin
+from evosync.db import admin, history
 from evosync.db import site as people
 from evosync.db.admin import Connected, Details
 from evosync.db.site import Person, Taken, UserStatus, Viewer
@@ -18,6 +18,7 @@ from evosync.domain.ids import UserId
 from evosync.domain.mirror import Outcome, RunRecord
 from evosync.web.admin.desk import REFUSALS, desk_of, number_in_path
 from evosync.web.admin.words import ACTIONS, audit_details, error_text, person_pill, role_name, said
+from evosync.web.findings import values_of
 from evosync.web.forms import SiteForm, at_most, blank, email, filled, optional, options, phone, stripped
 from evosync.web.frame import Pill
 from evosync.web.keys import CLIENT, FORMAT, SERVICES, WORDS
@@ -100,6 +101,7 @@ async def _shown(
         "evotor": _connection(request, found.evotor),
         "vk": _connection(request, found.vk),
         "trouble": _trouble(found, row.glance.last_code),
+        "told": next((values_of(one, form) for run in found.runs if (one := history.guard_finding(run.notes))), {}),
         "runs": [_run(request, run) for run in found.runs[:8]],
         "chart": [_bar(run) for run in reversed(found.runs)],
         "problems": [(STATUSES[one].pill.said(language.value), form.number(n)) for one, n in found.problems.items()],

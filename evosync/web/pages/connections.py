@@ -12,14 +12,16 @@ from wtforms import PasswordField, StringField
 
 from evosync.accounts.pasted import Key, KeyRefused, NotACommunity, NotAKey, read_community, read_key
 from evosync.accounts.throttle import TEST_ACCOUNT, TEST_ADDRESS
-from evosync.db import browse, connections, credentials, mirrors
+from evosync.db import browse, connections, credentials, history, mirrors
 from evosync.db import site as people
 from evosync.db.credentials import Connected
 from evosync.domain.connection import Health
 from evosync.domain.errors import CloudError, Rejected, Side, Throttled, Unavailable
+from evosync.domain.guard import Finding
 from evosync.domain.ids import CommunityId
 from evosync.domain.mirror import Scope
 from evosync.web import session
+from evosync.web.findings import values_of
 from evosync.web.forms import SiteForm, at_most, blank, filled, needed
 from evosync.web.keys import CLIENT, FORMAT, SERVICES, THROTTLE, WORDS
 from evosync.web.paths import store_path
@@ -90,10 +92,13 @@ async def _page(
 ) -> web.Response:
     services, viewer = request.app[SERVICES], viewer_of(request)
 
-    async def look(connection: AsyncConnection) -> tuple[Connected, tuple[browse.StoreSeen, ...]]:
-        return await credentials.connected(connection, viewer.id), await browse.stores(connection, viewer.id)
+    async def look(connection: AsyncConnection) -> tuple[Connected, tuple[browse.StoreSeen, ...], Finding | None]:
+        seen = await credentials.connected(connection, viewer.id)
+        is_held = seen.vk is not None and seen.vk.health is not Health.OK
+        found = await history.finding(connection, viewer.id, seen.vk.reason) if seen.vk and is_held else None
+        return seen, await browse.stores(connection, viewer.id), found
 
-    seen, stores = await services.database.read(look)
+    seen, stores, finding = await services.database.read(look)
     if shop_form is None:
         number = seen.community
         shop_form = blank(ShopForm, request, data={"group_id": f"club{number}" if number else ""})
@@ -114,7 +119,7 @@ async def _page(
         "open_shop": shop_form.errors or (tested is not None and tested.side is Side.VK and status != HTTPStatus.OK),
         "step": current_step(seen, stores),
         "broken_till": _broken(request, seen.till),
-        "broken_shop": _broken(request, seen.vk),
+        "broken_shop": _broken(request, seen.vk, finding),
         "ends_soon": _ends_soon(seen, now),
         "has_ended": bool(seen.shop and seen.shop.expires_at and seen.shop.expires_at <= now),
     }
@@ -132,11 +137,13 @@ def current_step(seen: Connected, stores: tuple[browse.StoreSeen, ...]) -> int:
     return 4 if any(store.is_on and store.shown_groups for store in stores) else 3
 
 
-def _broken(request: web.Request, key: credentials.KeySeen | None) -> Tested | None:
+def _broken(request: web.Request, key: credentials.KeySeen | None, finding: Finding | None = None) -> Tested | None:
     if key is None or key.health is Health.OK:
         return None
-    when = request[FORMAT].clock(key.reason_at) if key.reason_at is not None else ""
-    return Tested(Side.EVOTOR, card=stored_card(key.reason), values={"time": when} if when else {}, code=key.reason)
+    values = values_of(finding, request[FORMAT])
+    if key.reason_at is not None:
+        values["time"] = request[FORMAT].clock(key.reason_at)
+    return Tested(Side.EVOTOR, card=stored_card(key.reason), values=values, code=key.reason)
 
 
 def _ends_soon(seen: Connected, now: datetime) -> bool:

@@ -145,7 +145,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def _without(request: web.Request, user: UserId) -> web.Response:
     """Says why there is no plan, as far as the run has left word."""
-    last = await request.app[SERVICES].database.read(lambda connection: history.last_run(connection, user))
+    last = await request.app[SERVICES].database.read(lambda connection: history.last_run(connection, user, dry=True))
     code = last.code if last is not None and PREVIEW in last.reasons else ""
     card = broken_card(code) if code else None
     return await page(request, "sync/preview_none.html", {"card": card, "code": code})

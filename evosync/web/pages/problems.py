@@ -14,6 +14,7 @@ from evosync.domain.ids import ItemId, ProductId, StoreId
 from evosync.domain.mirror import Scope, StoreState
 from evosync.domain.status import Standing
 from evosync.web import session
+from evosync.web.findings import values_of
 from evosync.web.keys import CLIENT, FORMAT, SERVICES, WORDS
 from evosync.web.pages.preview import forget
 from evosync.web.pages.runs import number_of
@@ -151,7 +152,9 @@ def _broken(request: web.Request, found: _Found) -> list[CaseSeen]:
     for name, key in (("till", found.now.till), ("shop", found.now.shop)):
         if key is not None and key.health is not Health.OK:
             card = broken_card(key.reason)
-            values = {"time": form.moment(key.since).text} if key.since is not None else {}
+            values = values_of(found.now.finding, form)
+            if key.since is not None:
+                values["time"] = form.moment(key.since).text
             link = card_address(card, support=site.support, community=found.now.community)
             cases.append(CaseSeen(name, card, values, "", link, code=key.reason))
     return cases

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from evosync.db import history
 from evosync.domain.ids import RunId, UserId
 from evosync.domain.mirror import Outcome, Result, RunRecord
+from evosync.web.findings import values_of
 from evosync.web.keys import FORMAT, SERVICES, WORDS
 from evosync.web.receipts import (
     RESULT_WORDS,
@@ -110,6 +111,7 @@ async def receipt_of(request: web.Request, user: UserId, run: str, *, base: str)
         "shop": found["shop"],
         "code": support_code(record),
         "card": _card(record),
+        "told": values_of(history.guard_finding(record.notes), form),
         "chips": [
             (
                 words.gettext(RESULT_WORDS[kind]),
