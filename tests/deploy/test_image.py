@@ -1,0 +1,80 @@
+"""The image, as far as it can be had without an engine."""
+
+import os
+import re
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.dockerfile import ROOT, USER, Image, image
+from tests.services import free_port
+
+KEY = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.fixture(scope="module")
+def built() -> Iterator[Image]:
+    with image() as made:
+        yield made
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+@pytest.mark.timeout(300)
+def test_the_steps_leave_what_the_lock_names_and_no_tool(built: Image) -> None:
+    names = {path.name.partition("-")[0].lower().replace("_", "-") for path in built.venv.rglob("*.dist-info")}
+    locked = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    assert names - {name.replace("_", "-") for name in locked} == {"evosync"}
+    assert not [name for name in ("pip", "uv", "hatch", "hatchling") if (built.venv / "bin" / name).exists()]
+    assert list(built.venv.glob("lib/*/site-packages/*/__pycache__/app.*.pyc")), (
+        "compiled, for nothing can be written later"
+    )
+
+
+@pytest.mark.timeout(300)
+def test_two_that_start_at_once_migrate_serve_read_only_as_nobody_special_and_stop(
+    built: Image, mariadb_url: str, redis_url: str
+) -> None:
+    secrets = built.folder / "secrets"
+    secrets.mkdir(exist_ok=True)
+    for name, text in (("key", KEY), ("database", mariadb_url)):
+        (secrets / name).write_text(text)
+        (secrets / name).chmod(0o400)
+        os.chown(secrets / name, USER, USER)
+    ports = [free_port(), free_port()]
+    given = {
+        "SECRET_KEY_FILE": str(secrets / "key"), "DATABASE_URL_FILE": str(secrets / "database"), "REDIS_URL": redis_url,
+        "DOMAIN": "shop.example.ru", "EVOSYNC_HOST": "127.0.0.1",
+    }  # fmt: skip
+    running = [built.begin(*built.command(), **given, EVOSYNC_PORT=str(port)) for port in ports]
+    try:
+        until = time.monotonic() + 90
+        while not all(map(answers, ports)):
+            ended = [process.communicate()[0] for process in running if process.poll() is not None]
+            assert not ended, ended
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        for process in running:
+            status = dict(re.findall(r"^(\w+):\s+(.*)$", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE))
+            assert set(status["Uid"].split()) == {str(USER)}
+            assert (int(status["CapEff"], 16), int(status["CapBnd"], 16), status["NoNewPrivs"]) == (0, 0, "1")
+        while (check := built.run(*built.health_check(), **given)).returncode != 0:
+            assert time.monotonic() < until, check.stdout
+        assert "Read-only file system" in built.run("touch", str(built.venv / "new")).stdout
+    finally:
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        said = [process.communicate(timeout=60)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0], said
+    assert all('"stopping"' in each and KEY not in each for each in said)
