@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import QueuePool
 
 from evosync import __version__
+from evosync.db import mirrors as turns
 from evosync.db.engine import Database
 from evosync.db.site import LetterState, UserStatus
 from evosync.db.tables import mirrors, sync_configs, sync_runs, users
@@ -261,7 +262,7 @@ class Gauges:
         now, metrics = self._clock(), self._metrics
         async with self._database.reading() as connection:
             on, oldest = await _mirrors(connection)
-            due, since = await _due(connection, now)
+            due, since = await turns.backlog(connection, now)
             waiting = select(func.count()).where(letters.c.state == LetterState.WAITING.value)
             metrics.letters_waiting.set(await connection.scalar(waiting) or 0)
         metrics.mirrors.set(on)
@@ -292,16 +293,6 @@ async def _mirrors(connection: AsyncConnection) -> tuple[int, datetime | None]:
     )
     count, oldest = (await connection.execute(query)).one()
     return int(count), oldest
-
-
-async def _due(connection: AsyncConnection, now: datetime) -> tuple[int, datetime | None]:
-    due, since = 0, None
-    for column in (_m.wanted_at, _m.next_at):
-        query = select(func.count(), func.min(column)).select_from(_OWNERS).where(*_ON, column <= now)
-        count, first = (await connection.execute(query)).one()
-        due += int(count)
-        since = first if since is None or (first is not None and first < since) else since
-    return due, since
 
 
 @asynccontextmanager

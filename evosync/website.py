@@ -1,16 +1,17 @@
 """Builds the website, what sends its letters, and the pages for machines, from the core."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from redis.exceptions import RedisError
 
 from evosync import resources
 from evosync.accounts.post import PostOffice
 from evosync.app import Core, policy_of
-from evosync.health import Doctor
+from evosync.health import Doctor, Pulse
 from evosync.jobs.roster import Roster
 from evosync.metrics import Gauges, counting, guarded_page, open_page
 from evosync.notify.letters import Renderer
@@ -19,11 +20,12 @@ from evosync.notify.sms import ConsoleSms, Sms, SmsRu
 from evosync.security.passwords import Passwords
 from evosync.settings import Settings, is_loopback
 from evosync.sync.supervisor import Supervisor
+from evosync.sync.workers import WorkerSeen
 from evosync.web import apidocs
 from evosync.web.app import make_links, make_site
 from evosync.web.connecting import ShopCheck, TillCheck
 from evosync.web.mirroring import CategoryTree, DryRun
-from evosync.web.services import PICTURE_HOSTS, Services, Site
+from evosync.web.services import PICTURE_HOSTS, Checkup, Services, Site
 from evosync.web.webhooks.routes import Webhooks
 from evosync.words.language import load_catalogs
 
@@ -44,8 +46,29 @@ async def open_services(core: Core) -> AsyncIterator[Services]:
             test_shop=ShopCheck(core.clients.vk, core.sealer),
             preview=DryRun(core.engine),
             categories=CategoryTree(core.clients.vk, core.ledger, core.clock),
-            workshop=Roster(core.redis, core.queue, core.clock),
+            workshop=_Workshop(core),
         )
+
+
+class _Workshop:
+    """`Workshop` over the roster and the doctor."""
+
+    def __init__(self, core: Core) -> None:
+        self._roster = Roster(core.redis, core.queue, core.clock)
+        self._core = core
+
+    async def workers(self) -> Sequence[WorkerSeen]:
+        return await self._roster.workers()
+
+    async def depth(self) -> int:
+        return await self._roster.depth()
+
+    async def checkup(self) -> Checkup:
+        core, ticked, oldest = self._core, None, None
+        report = await core.doctor.report()
+        with suppress(RedisError, OSError):
+            ticked, oldest = await Pulse(core.redis).last(), await core.queue.oldest()
+        return Checkup(report.parts, ticked, oldest)
 
 
 def build_site(core: Core, services: Services, supervisor: Supervisor | None = None) -> web.Application:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from evosync.db import mirrors as due
 from evosync.db import runs as history
 from evosync.db.mirrors import SILENCE
 from evosync.db.site import Glance, LetterState, UserStatus
@@ -454,10 +455,10 @@ _AT_WORK: Final = (_u.status == UserStatus.ACTIVE.value, _s.paused_at.is_(None))
 
 
 async def work(connection: AsyncConnection, *, at: datetime) -> Work:
-    owners = mirrors.join(users, _u.id == _m.user_id).join(sync_configs, _s.user_id == _u.id)
+    owners = due.waiting()
     running, running_count = await _running_work(connection, at)
-    is_queued = (*_AT_WORK, _m.run_id.is_(None), or_(_m.wanted_at <= at, _m.next_at <= at))
-    queued_count = await _count(connection, owners, *is_queued)
+    is_queued = due.waits(at)
+    queued_count, _ = await due.backlog(connection, at)
     soon = (*_AT_WORK, _m.run_id.is_(None), _m.next_at > at, _m.next_at <= at + SOON)
     failed, failed_count = await _failed_work(connection)
     bad_letters, letter_count = await _bad_letters(connection, at)
@@ -530,7 +531,7 @@ async def _queued_work(
         WorkRow(
             user=UserId(row["user"]),
             called=_called(row),
-            at=min(time for time in (row["wanted_at"], row["next_at"]) if time is not None),
+            at=min((time for time in (row["wanted_at"], row["next_at"]) if time is not None), default=None),
             reasons=row["wanted_reasons"],
             failures=row["failures"],
         )

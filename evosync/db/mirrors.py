@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, ColumnElement, FromClause, RowMapping, or_, select, update
+from sqlalchemy import (
+    LABEL_STYLE_TABLENAME_PLUS_COL,
+    ColumnElement,
+    FromClause,
+    RowMapping,
+    and_,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db import choices, connections
@@ -204,6 +214,30 @@ async def still_wanted(connection: AsyncConnection, user: UserId) -> bool:
 def _not_parked() -> ColumnElement[bool]:
     """A till whose app was removed is not asked until it is installed again."""
     return or_(_e.health.is_(None), _e.health != Health.PARKED.value)
+
+
+def waiting() -> FromClause:
+    """Where `waits` is asked."""
+    return (
+        mirrors.join(users, _u.id == _m.user_id)
+        .join(sync_configs, _s.user_id == _m.user_id)
+        .outerjoin(evotor_connections, _e.user_id == _m.user_id)
+        .outerjoin(sync_runs, sync_runs.c.id == _m.run_id)
+    )
+
+
+def waits(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Whose turn has come and who is not at it: what `due` would find, as the metrics and the queue's page count it."""
+    is_time = and_(_m.run_id.is_(None), or_(_m.wanted_at <= now, _m.next_at <= now))
+    is_left = sync_runs.c.heartbeat_at <= now - SILENCE
+    return _u.status == ACTIVE, _s.paused_at.is_(None), _not_parked(), or_(is_time, is_left)
+
+
+async def backlog(connection: AsyncConnection, now: datetime) -> tuple[int, datetime | None]:
+    """How many wait, and since when the one that waits longest."""
+    query = select(func.count(), func.min(_m.wanted_at), func.min(_m.next_at), func.min(sync_runs.c.heartbeat_at))
+    count, *since = (await connection.execute(query.select_from(waiting()).where(*waits(now)))).one()
+    return int(count), min((at for at in since if at is not None and at <= now), default=None)
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[UserId]:

@@ -1,6 +1,6 @@
 """What the pages need from the rest, as they would like to have it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -147,6 +147,18 @@ async def no_categories(_user: UserId, /) -> Sequence[Category]:
     return ()
 
 
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """How the service is: its parts as `/health/ready` names them, the cron's last tick, the oldest waiting job.
+
+    Both times are None too where Redis does not answer.
+    """
+
+    parts: Mapping[str, bool]
+    ticked_at: datetime | None = None
+    oldest_at: datetime | None = None
+
+
 class Workshop(Protocol):
     """Who does the work, for the admin's queue page. Both raise `RedisError` or `OSError` without Redis."""
 
@@ -155,6 +167,9 @@ class Workshop(Protocol):
 
     async def depth(self) -> int:
         """How many jobs wait in the queue."""
+
+    async def checkup(self) -> Checkup:
+        """Never raises for a part that is ill."""
 
 
 @dataclass(frozen=True, slots=True)

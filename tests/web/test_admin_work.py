@@ -12,13 +12,15 @@ from aiohttp.test_utils import TestClient, TestServer
 from redis.exceptions import ConnectionError as Away
 from sqlalchemy import select, update
 
+from evosync.db import mirrors
 from evosync.db.site import Person
+from evosync.db.tables import evotor_connections
 from evosync.db.tables.site import letters
 from evosync.domain.mirror import Outcome
 from evosync.sync.workers import WorkerSeen
-from evosync.web.admin.words import ACTIONS
+from evosync.web.admin.words import ACTIONS, PARTS
 from evosync.web.app import make_site
-from evosync.web.services import Services
+from evosync.web.services import Checkup, Services
 from tests.web import admin_world as backstage
 from tests.web.browser import NOW, Browser, Page, World
 from tests.web.conftest import NewBrowser
@@ -54,9 +56,10 @@ async def owner(world: World) -> Person:
 class Workshop:
     """Workers as a test has them."""
 
-    def __init__(self, *workers: WorkerSeen, is_away: bool = False) -> None:
+    def __init__(self, *workers: WorkerSeen, is_away: bool = False, ill: str = "") -> None:
         self._workers = workers
         self._is_away = is_away
+        self._ill = ill
 
     async def workers(self) -> Sequence[WorkerSeen]:
         if self._is_away:
@@ -65,6 +68,10 @@ class Workshop:
 
     async def depth(self) -> int:
         return 3
+
+    async def checkup(self) -> Checkup:
+        ticked = None if self._ill == "cron" else NOW - timedelta(seconds=7)
+        return Checkup({name: name != self._ill for name in PARTS}, ticked, NOW - timedelta(minutes=4))
 
 
 @pytest.fixture
@@ -245,6 +252,46 @@ async def test_without_a_worker_the_queue_stands_still(site_with: SiteWith) -> N
     page = await (await site_with(Workshop())).get("/admin/queue")
     assert page.h1 == "Очередь стоит"
     assert "Нет обработчиков на связи" in page.text
+
+
+async def test_the_queue_says_what_the_doctor_says(site_with: SiteWith) -> None:
+    page = await (await site_with(Workshop(WorkerSeen("w-1", NOW, NOW), ill="cron"))).get("/admin/queue")
+    text = plain(page)
+    assert page.h1 == "Очередь стоит"
+    assert "Не в порядке: расписание" in text
+    assert "ещё не было" in text
+    assert "3 задания ждут, старейшее с" in text
+
+
+async def test_a_till_whose_app_was_removed_waits_for_nothing(desk: Browser, owner: Person, world: World) -> None:
+    await backstage.shop(world, owner.id)
+    await backstage.set_mirror(world, owner.id, next_at=NOW - timedelta(minutes=1))
+    assert "olga@example.com" in (await desk.get("/admin/queue")).text
+    await world.database.write(
+        lambda connection: connection.execute(
+            update(evotor_connections).where(evotor_connections.c.user_id == owner.id).values(health="parked")
+        )
+    )
+    assert "olga@example.com" not in (await desk.get("/admin/queue")).text
+
+
+async def test_who_waits_is_who_is_due_for_the_workers_and_for_the_metrics(
+    desk: Browser, owner: Person, world: World
+) -> None:
+    """One run was left by a worker that died, one owner is due, one goes on."""
+    people = [owner, await world.person("boris@example.com"), await world.person("vera@example.com")]
+    for number, person in enumerate(people):
+        await backstage.shop(world, person.id, community=100 + number)
+    await backstage.going(world, owner.id, silent=timedelta(minutes=10))
+    await backstage.set_mirror(world, people[1].id, next_at=NOW - timedelta(minutes=1))
+    await backstage.going(world, people[2].id)
+    async with world.database.reading() as connection:
+        found = await mirrors.due(connection, NOW, 10)
+        assert set(found) == {owner.id, people[1].id}
+        assert await mirrors.backlog(connection, NOW) == (2, NOW - timedelta(minutes=10))
+    page = await desk.get("/admin/queue")
+    figures = [part.partition("</b>")[0].rpartition(">")[2] for part in page.text.split('<b class="big')[1:]]
+    assert figures[1] == "2"
 
 
 async def test_the_queue_is_shown_without_redis_too(site_with: SiteWith) -> None:

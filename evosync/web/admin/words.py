@@ -96,6 +96,15 @@ STEPS: Final[Mapping[str, Both]] = {
     "mirror": Both("записываем", "writing"),
 }
 
+PARTS: Final[Mapping[str, Both]] = {
+    "database": Both("база данных", "database"),
+    "migrations": Both("таблицы этой версии", "this version's tables"),
+    "redis": Both("Redis", "Redis"),
+    "worker": Both("обработчик", "worker"),
+    "cron": Both("расписание", "schedule"),
+    "queue": Both("очередь заданий", "queue of jobs"),
+}
+
 LETTER_KINDS: Final[Mapping[str, Both]] = {
     "confirm": Both("Подтверждение почты", "Confirmation"),
     "reset": Both("Ссылка для пароля", "Password link"),

@@ -14,14 +14,18 @@ from evosync.db.admin import LetterProblem, Revived, WorkRow
 from evosync.domain.ids import UserId
 from evosync.sync.workers import WorkerSeen
 from evosync.web.admin.desk import LARGEST, desk_of
-from evosync.web.admin.words import LETTER_KINDS, STEPS, error_text, said
+from evosync.web.admin.words import LETTER_KINDS, PARTS, STEPS, error_text, said
 from evosync.web.frame import Pill
 from evosync.web.keys import CLIENT, FORMAT, SERVICES, WORDS
 from evosync.web.render import page
+from evosync.web.services import Checkup
 from evosync.web.session import say
 from evosync.words.tone import Tone
 
 _log = logging.getLogger(__name__)
+
+_MOVING: Final = ("redis", "worker", "cron", "queue", "database")
+"""Parts without which nothing moves."""
 
 ALIVE: Final = timedelta(seconds=45)
 """A worker that has said nothing for so long is taken for dead."""
@@ -33,18 +37,26 @@ async def show(request: web.Request) -> web.Response:
     work = await services.database.read(lambda connection: admin.work(connection, at=at))
     workers, depth, is_reachable = await _workers(request)
     alive = [worker for worker in workers if _is_alive(worker, at)]
+    checkup = await services.workshop.checkup() if services.workshop is not None else Checkup({})
+    ill = [said(PARTS, name, words.language) for name, is_well in checkup.parts.items() if not is_well]
     if services.workshop is None:
         health = None
     elif not is_reachable:
         health = Pill(Tone.YOU, words.gettext("Redis does not answer"))
-    elif alive:
+    elif not alive:
+        health = Pill(Tone.YOU, words.gettext("No worker at work"))
+    elif ill:
+        health = Pill(Tone.YOU, words.gettext("Not well: %(names)s", names=", ".join(ill)))
+    else:
         text = words.ngettext("%(num)s worker at work", "%(num)s workers at work", len(alive))
         health = Pill(Tone.OK, text)
-    else:
-        health = Pill(Tone.YOU, words.gettext("No worker at work"))
     failed = work.counts["failed"] + work.counts["letters"]
     context = {
-        "title": _title(words, is_idle=not work.counts["running"] and not work.counts["queued"], is_alive=bool(alive))
+        "title": _title(
+            words,
+            is_idle=not work.counts["running"] and not work.counts["queued"],
+            is_alive=bool(alive) and all(checkup.parts.get(name, True) for name in _MOVING),
+        )
         if services.workshop is not None
         else words.gettext("Queue"),
         "health": health,
@@ -62,8 +74,26 @@ async def show(request: web.Request) -> web.Response:
             if row.at is not None
         ],
         "workers": [_worker(request, worker) for worker in workers],
+        "parts": _parts(request, checkup, depth),
     }
     return await page(request, "admin/queue.html", context)
+
+
+def _parts(request: web.Request, checkup: Checkup, depth: int | None) -> list[tuple[str, Pill, str]]:
+    """Each part with how it is, and what is known of it."""
+    words, form = request[WORDS], request[FORMAT]
+    never = words.gettext("not heard of yet")
+    known = {"cron": form.ago(checkup.ticked_at).text if checkup.ticked_at is not None else never}
+    if depth is not None:
+        jobs = [words.ngettext("%(num)s job waits", "%(num)s jobs wait", depth, num=form.number(depth))]
+        if checkup.oldest_at is not None:
+            jobs.append(words.gettext("the oldest since %(time)s", time=form.clock(checkup.oldest_at)))
+        known["queue"] = ", ".join(jobs)
+    good, bad = Pill(Tone.OK, words.gettext("Well")), Pill(Tone.YOU, words.gettext("Ill"))
+    return [
+        (said(PARTS, name, words.language), good if is_well else bad, known.get(name, ""))
+        for name, is_well in checkup.parts.items()
+    ]
 
 
 def _title(words: Any, *, is_idle: bool, is_alive: bool) -> str:
