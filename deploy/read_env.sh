@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by the scripts beside it: `setting NAME` is the value from the environment, else from .env (ENV_FILE), as the
+# Sourced by the scripts beside it. `setting NAME` is the value from the environment, else from .env (ENV_FILE), as the
 # service itself reads it: literally, a pair of quotes aside. The file is never executed.
 
 setting() {
@@ -17,4 +17,14 @@ setting() {
 		esac
 	fi
 	printf '%s' "$value"
+}
+
+# `put NAME VALUE` writes it into .env in place of what stood there; the file is replaced whole, its rights stay.
+put() {
+	local file=${ENV_FILE:-.env} new
+	new=$(mktemp "$file.XXXXXX")
+	cp -p "$file" "$new"
+	{ grep -v -E "^[[:space:]]*(export[[:space:]]+)?$1[[:space:]]*=" "$file" || true; } >"$new"
+	printf '%s=%s\n' "$1" "$2" >>"$new"
+	mv "$new" "$file"
 }

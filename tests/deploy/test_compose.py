@@ -61,6 +61,7 @@ def test_the_split_form_replaces_the_one_process() -> None:
     assert services["app"]["profiles"], "left out unless asked for"
     assert (services["web"]["command"], services["worker"]["command"]) == (["web"], ["worker"])
     assert services["worker"]["ports"] == []
+    assert (services["web"]["scale"], services["worker"]["scale"]) == ("${WEBS:-2}", "${WORKERS:-3}")
 
 
 def test_the_image_runs_as_nobody_special_and_stops_by_sigterm() -> None:

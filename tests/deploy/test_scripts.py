@@ -113,3 +113,47 @@ def test_a_new_server_gets_settings_that_the_service_takes(machine: Machine) -> 
 def test_a_new_server_needs_a_domain(machine: Machine) -> None:
     assert machine.run("first.sh").returncode == 2
     assert not machine.env_file.exists()
+
+
+@pytest.fixture
+def server(machine: Machine) -> Machine:
+    """One that runs a version, with stand-ins for git and docker that tell what was asked of them."""
+    machine.env_file.write_text("DOMAIN=shop.example.ru\nDATABASE_PASSWORD=abc\nSECRET_KEY=k\nIMAGE_TAG=old\n")
+    machine.env_file.chmod(0o600)
+    machine.command("git", 'case "$1" in rev-parse) echo new;; esac')
+    machine.command("docker", 'case "$*" in *mariadb-dump*) echo "-- Dump completed";; esac')
+    return machine
+
+
+def test_an_update_is_one_command_and_so_is_the_way_back(server: Machine) -> None:
+    done = server.run("update.sh", BACKUPS=str(server.folder / "backups"))
+    assert done.returncode == 0, done.stderr
+    calls = server.calls.read_text().splitlines()
+    order = [next(n for n, call in enumerate(calls) if part in call) for part in ("pull", "dump", "build", "up -d")]
+    assert order == sorted(order), "backed up before, and built before what runs is touched"
+    assert len(list((server.folder / "backups").glob("*.sql.gz"))) == 1
+    assert "IMAGE_TAG=new\nIMAGE_TAG_PREVIOUS=old\n" in server.env_file.read_text()
+    assert "SECRET_KEY=k" in server.env_file.read_text()
+    assert server.env_file.stat().st_mode & 0o777 == 0o600
+    again = server.run("update.sh", BACKUPS=str(server.folder / "backups"))
+    assert "runs already" in again.stdout
+
+    back = server.run("rollback.sh")
+    assert back.returncode == 0, back.stderr
+    assert "IMAGE_TAG=old\nIMAGE_TAG_PREVIOUS=new\n" in server.env_file.read_text()
+    assert server.calls.read_text().splitlines()[-1] == "docker compose up -d --no-build --wait"
+
+
+@pytest.mark.parametrize(("fails", "changed"), [("mariadb-dump", False), ("build", False), ("--wait", True)])
+def test_an_update_that_fails_says_so_and_leaves_what_runs(server: Machine, fails: str, *, changed: bool) -> None:
+    server.command("docker", f'case "$*" in *{fails}*) exit 1;; *mariadb-dump*) echo "-- Dump completed";; esac')
+    done = server.run("update.sh", BACKUPS=str(server.folder / "backups"))
+    assert done.returncode != 0
+    assert ("IMAGE_TAG=new" in server.env_file.read_text()) is changed
+    assert ("deploy/rollback.sh" in done.stderr) is changed
+
+
+def test_there_is_no_way_back_before_the_first_update(server: Machine) -> None:
+    done = server.run("rollback.sh")
+    assert (done.returncode, "no version before" in done.stderr) == (2, True)
+    assert server.calls.read_text() == ""

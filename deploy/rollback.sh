@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Starts the version that ran before the last deploy/update.sh: deploy/rollback.sh
+#
+# The tables stay as they are: after a release whose notes name a change of them, restore the backup from before it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=deploy/read_env.sh
+source deploy/read_env.sh
+ENV_FILE=${ENV_FILE:-.env}
+
+now=$(setting IMAGE_TAG)
+before=$(setting IMAGE_TAG_PREVIOUS)
+[[ -n $before ]] || {
+	echo "deploy/rollback.sh: no version before is known here" >&2
+	exit 2
+}
+put IMAGE_TAG "$before"
+put IMAGE_TAG_PREVIOUS "${now:-latest}"
+docker compose up -d --no-build --wait
+echo "$before runs; the same again goes back to ${now:-latest}."
