@@ -13,7 +13,8 @@ from playwright.sync_api import Browser
 from tests.browser.chromium import chromium
 from tests.browser.demo import ADMIN, OWNER, Demo, demo
 from tests.browser.looking import Looker, reader
-from tests.browser.walk import LARGE, NEWCOMER, SMALL, Who, broken, prepare, sign_in, speak, visits
+from tests.browser.states import broken, states
+from tests.browser.walk import LARGE, NEWCOMER, SMALL, Who, prepare, sign_in, speak, visits
 
 SIGNED_IN: dict[Who, str] = {"newcomer": NEWCOMER, "owner": OWNER, "admin": ADMIN}
 
@@ -41,7 +42,7 @@ def _taken(browser: Browser, shop: Demo, language: str, into: Path, only: str) -
         for who in ("nobody", *SIGNED_IN):
             context = stack.enter_context(reader(browser, shop.url, language=language))
             lookers[who] = Looker(context, sign_in(context, SIGNED_IN[who]) if who in SIGNED_IN else None)
-        for visit in chain(visits(shop), broken(shop)):
+        for visit in chain(visits(shop), states(shop), broken(shop)):
             if only not in visit.name:
                 continue
             looker = lookers[visit.who]

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, ViewportSize
 from tests.browser.chromium import chromium
 from tests.browser.demo import ADMIN, OWNER, Demo, demo
 from tests.browser.looking import Looker, reader
-from tests.browser.walk import LARGE, NEWCOMER, SMALL, Visit, Who, broken, prepare, sign_in, speak, visits
+from tests.browser.states import broken, states
+from tests.browser.walk import LARGE, NEWCOMER, SMALL, Visit, Who, prepare, sign_in, speak, visits
 
 SIGNED_IN: dict[Who, str] = {"newcomer": NEWCOMER, "owner": OWNER, "admin": ADMIN}
 
@@ -34,7 +35,7 @@ def walk(browser: Browser, shop: Demo, *, dark: bool, size: ViewportSize, langua
         for who in ("nobody", *SIGNED_IN):
             context = stack.enter_context(reader(browser, shop.url, dark=dark, size=size, language=language))
             lookers[who] = Looker(context, sign_in(context, SIGNED_IN[who]) if who in SIGNED_IN else None)
-        for visit in chain(visits(shop), broken(shop)):
+        for visit in chain(visits(shop), states(shop), broken(shop)):
             for fault in faults(lookers[visit.who], visit, shop):
                 yield f"{visit.name}, {size['width']} px: {fault}"
 

@@ -48,8 +48,6 @@ FURTHER: Final[tuple[tuple[Who, str, int], ...]] = (
     ("admin", "/admin/no-such-page", 404),
 )
 
-TOO_MANY: Final = 429
-
 SMALL: Final = ViewportSize(width=360, height=740)
 LARGE: Final = ViewportSize(width=1280, height=900)
 
@@ -62,6 +60,7 @@ class Visit:
     path: str
     status: int = 200
     go: Go = lambda page, path: page.goto(path)
+    state: str = ""
 
     @property
     def name(self) -> str:
@@ -70,8 +69,7 @@ class Visit:
         words = [word for word in path.split("/") if word] or ["start"]
         name, _, value = query.partition("=")
         more = [name if name == "token" else "".join(c if c.isalnum() else "-" for c in f"{name}-{value}")]
-        if self.status != 200:
-            words = [*words, str(self.status)]
+        words += [str(self.status)] * (self.status != 200) + [self.state] * bool(self.state)
         return "_".join([self.who, *words, *(more if query else ())]).replace(DEMO_STORE, "store")
 
 
@@ -92,50 +90,6 @@ def visits(demo: Demo) -> Iterator[Visit]:
             yield Visit("admin", path)
     for who, path, status in FURTHER:
         yield Visit(who, path, status)
-
-
-def broken(demo: Demo) -> Iterator[Visit]:
-    """Pages for when something is wrong, each with what goes wrong for it; after the last all is right again."""
-    run = demo.ask("SELECT max(id) FROM sync_runs WHERE outcome = 'ok'")
-
-    outcome, status = "UPDATE sync_runs SET outcome = ? WHERE id = ?", "UPDATE users SET status = ? WHERE email = ?"
-
-    def after(statement: str, *values: object) -> Go:
-        def go(page: Page, path: str) -> Response | None:
-            demo.tell(statement, *values)
-            return page.goto(path)
-
-        return go
-
-    yield Visit("nobody", "/login", 422, _press_enter)
-    yield Visit("nobody", "/register", 422, _press_enter)
-    yield Visit("owner", "/profile/change-password", 422, _press_enter)
-    yield Visit("nobody", "/forgot-password", 429, _ask_too_often)
-    yield Visit("owner", f"/sync/runs/{run}", 500, after(outcome, "odd", run))
-    yield Visit("admin", "/admin/audit", 503, after("ALTER TABLE audit RENAME TO elsewhere"))
-    demo.tell("ALTER TABLE elsewhere RENAME TO audit")
-    demo.tell(outcome, "ok", run)
-    yield Visit("newcomer", "/profile", 403, after(status, "suspended", NEWCOMER))
-    demo.tell(status, "active", NEWCOMER)
-
-
-def _press_enter(page: Page, path: str) -> Response | None:
-    """In the form's first field, which is empty."""
-    page.goto(path)
-    with page.expect_navigation() as answer:
-        page.press("main form input:not([type=hidden]) >> nth=0", "Enter")
-    return answer.value
-
-
-def _ask_too_often(page: Page, path: str) -> Response | None:
-    for _ in range(20):
-        page.goto(path)
-        page.fill("[name=email]", "often@example.com")
-        with page.expect_navigation() as answer:
-            page.press("[name=email]", "Enter")
-        if answer.value.status == TOO_MANY:
-            return answer.value
-    return None
 
 
 def address(demo: Demo, pattern: str) -> str:
