@@ -127,7 +127,8 @@ class OneRun:
 
     async def _go(self, *, full: bool) -> RunRecord:
         engine = self._engine
-        looking = asyncio.create_task(self._look_on())
+        over = asyncio.Event()
+        looking = asyncio.create_task(self._look_on(over))
         failures = 0
         code = ""
         try:
@@ -136,9 +137,8 @@ class OneRun:
             outcome, code = await self._failed(error)
             failures = self._mirror.failures + 1
         finally:
-            looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
+            over.set()
+            await _ended(looking)
         if outcome is Outcome.CUT and self._unwanted:
             code = code or "unwanted"
         elif outcome is Outcome.PARTIAL:
@@ -451,12 +451,14 @@ class OneRun:
         when = wakes(self._readings, self._pauses, rhythm=self._rhythm)
         return next_at(self._mirror.user, now=now, rhythm=self._rhythm, failures=failures, wakes=when)
 
-    async def _look_on(self) -> None:
+    async def _look_on(self, over: asyncio.Event) -> None:
         """Ask now and then whether to go on, and note the progress for other processes to show."""
-        stop = asyncio.ensure_future(self._stopping.wait())
+        stop, end = asyncio.ensure_future(self._stopping.wait()), asyncio.ensure_future(over.wait())
         try:
             while True:
-                await asyncio.wait([stop], timeout=_LOOK_SECONDS)
+                await asyncio.wait([stop, end], timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if over.is_set():
+                    return
                 if self._works:
                     self._progress = Progress(Step.MIRROR, self._works[-1].done, self._works[-1].total)
                 if not stop.done() and not self._held.lost:
@@ -469,6 +471,7 @@ class OneRun:
                     return
         finally:
             stop.cancel()
+            end.cancel()
 
     def _read_items(self, count: int) -> None:
         self._saw(Progress(Step.SHOP, count, max(count, self._progress.total)))
@@ -476,3 +479,17 @@ class OneRun:
     def _saw(self, progress: Progress) -> None:
         self._progress = progress
         self._engine.watcher.saw(self._mirror.user, self._run, progress, self._tally)
+
+
+async def _ended(looking: "asyncio.Task[None]") -> None:
+    """Until it has, and with its error if it has one. It is told to end; what hangs all the same is cancelled.
+
+    Not at once: a cancellation can get lost while a connection to the database is opened (`asyncio.wait_for`, before
+    Python 3.12), and such a run would never end, with its heart beating.
+    """
+    await asyncio.wait([looking], timeout=_LOOK_SECONDS)
+    while not looking.done():
+        looking.cancel()
+        await asyncio.wait([looking], timeout=1)
+    with suppress(asyncio.CancelledError):
+        looking.result()

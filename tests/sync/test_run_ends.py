@@ -1,0 +1,38 @@
+"""A run that has done its work ends, whatever its look at the database does."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from evosync.db.ledger import DbLedger
+from evosync.domain.ids import RunId, UserId
+from evosync.domain.mirror import Progress, Tally
+from evosync.sync import one_run
+from tests.sync.world import World
+
+
+class Deaf(DbLedger):
+    """Loses the first cancellation, as `asyncio.wait_for` can before Python 3.12 where a connection is opened."""
+
+    asked = False
+
+    async def progress(self, user: UserId, run: RunId, progress: Progress, tally: Tally) -> bool:
+        self.asked = True
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            return True
+        return False
+
+
+async def test_a_lost_cancellation_keeps_no_run_from_ending(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = await world.owner(3)
+    monkeypatch.setattr(one_run, "_LOOK_SECONDS", 0.01)
+    ledger = Deaf(world.database, sealer=world.sealer, clock=world.clock)
+    world.engine = replace(world.engine, ledger=ledger)
+    async with asyncio.timeout(10):
+        record = await owner.run()
+    assert ledger.asked
+    assert record.outcome == "ok"
+    owner.assert_mirrored()
