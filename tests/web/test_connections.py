@@ -7,6 +7,7 @@ import orjson
 import pytest
 from sqlalchemy import RowMapping, select
 
+from evosync.accounts.throttle import TEST_ADDRESS, Throttle, TooFast
 from evosync.db import choices, connections, credentials, tills
 from evosync.db.credentials import Connected
 from evosync.db.tables import audit, mirrors
@@ -344,6 +345,17 @@ async def test_tests_are_throttled_for_one_account(owner: Browser, world: World)
     assert replies[-1] == 429
     asked = len(world.clouds.tried)
     assert (await owner.post("/connections/evotor", {"access_token": TILL_KEY})).status == 429
+    assert len(world.clouds.tried) == asked
+
+
+async def test_tests_are_throttled_for_one_address_whoever_presses(owner: Browser, world: World) -> None:
+    await connect_both(owner)
+    throttle = Throttle(world.redis)
+    with pytest.raises(TooFast):
+        for _ in range(TEST_ADDRESS.tries + 1):
+            await throttle.take(TEST_ADDRESS, "127.0.0.1")
+    asked = len(world.clouds.tried)
+    assert (await pressed(owner, "/connections/vk/test"))[0] == 429
     assert len(world.clouds.tried) == asked
 
 

@@ -155,10 +155,22 @@ async def test_while_both_sides_are_read_the_page_waits_and_asks_again(
 
 async def test_where_there_can_be_no_plan_it_says_why(browser: Browser, owner: Owner, engine: Engine) -> None:
     engine.found = None
-    await owner.ran(outcome=Outcome.FAILED, code="VK HTTP 502", reasons=("preview",), dry=True)
+    await owner.ran(outcome=Outcome.FAILED, code="Evotor 503", reasons=("preview",), dry=True)
     page = await browser.get("/sync/preview")
     assert plain(page.h1) == "Сверить не получилось"
-    assert "VK ответил сбоем" in plain(page.text)
+    assert "Эвотор сейчас не отвечает" in plain(page.text)
+
+
+@pytest.mark.parametrize("code", ["VK HTTP 502", "VK 10"])
+async def test_while_vk_is_in_trouble_a_page_that_needs_it_says_so(
+    browser: Browser, owner: Owner, engine: Engine, code: str
+) -> None:
+    engine.found = None
+    await owner.ran(outcome=Outcome.FAILED, code=code, reasons=("preview",), dry=True)
+    page = await browser.get("/sync/preview")
+    assert (page.status, plain(page.h1)) == (503, "ВКонтакте сейчас не отвечает")
+    assert "Ваши данные целы" in plain(page.text)
+    assert 'href="/sync/preview"' in page.text, "it is tried again by a press"
 
 
 async def test_nothing_to_change_is_good_news(browser: Browser, owner: Owner, engine: Engine) -> None:

@@ -13,6 +13,7 @@ from evosync.db import choices, history, rules
 from evosync.db.history import Named
 from evosync.domain.ids import UserId
 from evosync.domain.mirror import RunRecord
+from evosync.web.errors import VkTrouble
 from evosync.web.foretold import KINDS, Change, Foretold, foretell
 from evosync.web.keys import CLIENT, FORMAT, SERVICES, WORDS
 from evosync.web.mirroring import PREVIEW
@@ -148,6 +149,8 @@ async def _without(request: web.Request, user: UserId) -> web.Response:
     last = await request.app[SERVICES].database.read(lambda connection: history.last_run(connection, user, dry=True))
     code = last.code if last is not None and PREVIEW in last.reasons else ""
     card = broken_card(code) if code else None
+    if card is not None and "VK 5xx" in card.codes:
+        raise VkTrouble
     return await page(request, "sync/preview_none.html", {"card": card, "code": code})
 
 
