@@ -17,7 +17,7 @@ stamp=$(date -u +%Y%m%dT%H%M%SZ)
 file=$folder/evosync-$stamp.sql.gz
 
 # By way of the environment, so that no list of processes shows it.
-MYSQL_PWD=$(setting DATABASE_PASSWORD)
+MYSQL_PWD=$(secret DATABASE_PASSWORD)
 export MYSQL_PWD
 arguments=("--user=${DATABASE_USER:-evosync}")
 if [[ -n ${DUMP:-} ]]; then
@@ -39,13 +39,9 @@ gzip -t "$file.part"
 }
 mv "$file.part" "$file"
 
-key=$(setting SECRET_KEY)
-if [[ -z $key ]]; then
-	key_file=$(setting SECRET_KEY_FILE)
-	[[ -z $key_file ]] || key=$(<"$key_file")
-fi
+key=$(secret SECRET_KEY)
 if [[ -n $key ]]; then
-	printf 'SECRET_KEY=%s\nSECRET_KEY_PREVIOUS=%s\n' "$key" "$(setting SECRET_KEY_PREVIOUS)" >"${file%.sql.gz}.key"
+	printf 'SECRET_KEY=%s\nSECRET_KEY_PREVIOUS=%s\n' "$key" "$(secret SECRET_KEY_PREVIOUS)" >"${file%.sql.gz}.key"
 else
 	echo "deploy/backup.sh: SECRET_KEY is not set here: back up the data folder's secret.key yourself" >&2
 fi

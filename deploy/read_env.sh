@@ -19,6 +19,18 @@ setting() {
 	printf '%s' "$value"
 }
 
+# `secret NAME` is the same, or what the file holds that NAME_FILE names; /run/secrets of the containers is secrets here.
+secret() {
+	local value file
+	value=$(setting "$1")
+	file=$(setting "$1_FILE")
+	if [[ -z $value && -n $file ]]; then
+		[[ -e $file ]] || file=${file/#\/run\//}
+		value=$(<"$file")
+	fi
+	printf '%s' "$value"
+}
+
 # `put NAME VALUE` writes it into .env in place of what stood there; the file is replaced whole, its rights stay.
 put() {
 	local file=${ENV_FILE:-.env} new

@@ -14,7 +14,7 @@ name=${DATABASE_NAME:-evosync}
 gzip -t "$file"
 
 # By way of the environment, so that no list of processes shows it.
-MYSQL_PWD=$(setting DATABASE_PASSWORD)
+MYSQL_PWD=$(secret DATABASE_PASSWORD)
 export MYSQL_PWD
 arguments=("--user=${DATABASE_USER:-evosync}")
 if [[ -n ${CLIENT:-} ]]; then

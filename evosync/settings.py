@@ -139,6 +139,8 @@ class Settings(BaseModel):
     secret_key_previous: SecretList = ()
 
     database_url: Annotated[SecretStr, AfterValidator(_database)]
+    database_password: SecretStr | None = None
+    """For an address that names none."""
     redis_url: Annotated[SecretStr, AfterValidator(_redis)] | None = None
     """None: the service runs a server of its own, see `embedded.py`."""
 
@@ -231,6 +233,7 @@ class Settings(BaseModel):
             self.sms_api_key,
             self.metrics_token,
             self.sentry_dsn,
+            self.database_password,
         )
         found += [secret for secret in single if secret is not None]
         passwords = [urlsplit(url.get_secret_value()).password for url in (self.database_url, self.redis_url) if url]
@@ -340,7 +343,7 @@ def load_settings(environ: Mapping[str, str], env_file: Path | None = None, **ov
     values: dict[str, Any] = {field: merged[name] for field, name in _NAMES.items() if name in merged}
     values |= _from_files(merged, problems)
     values |= {field: value for field, value in overrides.items() if value is not None}
-    values = _defaults(environ, values) | values
+    values = _with_password(_defaults(environ, values) | values)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -365,6 +368,18 @@ def _defaults(environ: Mapping[str, str], values: Mapping[str, Any]) -> dict[str
         "base_url": f"https://{domain}" if domain else f"http://localhost:{port}",
         "database_url": f"sqlite+aiosqlite:///{data_dir / 'evosync.sqlite3'}",
     }
+
+
+def _with_password(values: dict[str, Any]) -> dict[str, Any]:
+    """The database's address with the password that was given apart, which a file may hold alone."""
+    password = values.get("database_password")
+    try:
+        url = make_url(values["database_url"])
+    except ArgumentError:
+        return values  # told when the settings are checked
+    if not password or url.password is not None or not url.host:
+        return values
+    return values | {"database_url": url.set(password=password).render_as_string(hide_password=False)}
 
 
 def _read(env_file: Path | None, problems: list[Problem]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy.engine import make_url
 
 from evosync import resources
 from evosync.settings import Settings, SettingsError, is_loopback, load_settings, names
@@ -179,6 +180,17 @@ def test_a_secret_may_come_from_a_file(home: dict[str, str], tmp_path: Path) -> 
     (tmp_path / "key").write_text(f"{KEY}\n")
     settings = load_settings(home | {"SECRET_KEY_FILE": str(tmp_path / "key")})
     assert settings.secret_key.get_secret_value() == KEY
+
+
+def test_the_database_s_password_may_come_apart_and_from_a_file(home: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("p@ss/word:1\n")
+    apart = home | {"DATABASE_URL": "mysql://evosync@db/evosync", "DATABASE_PASSWORD_FILE": str(tmp_path / "password")}
+    settings = load_settings(apart)
+    assert make_url(settings.database_url.get_secret_value()).password == "p@ss/word:1"
+    assert "p@ss/word:1" in settings.hidden
+    within = load_settings(apart | {"DATABASE_URL": "mysql://evosync:own@db/evosync"})
+    assert make_url(within.database_url.get_secret_value()).password == "own", "the address itself comes first"
+    assert load_settings(home | {"DATABASE_PASSWORD": "x"}).database_url.get_secret_value().startswith("sqlite")
 
 
 def test_a_secret_from_both_places_is_a_mistake(home: dict[str, str], tmp_path: Path) -> None:

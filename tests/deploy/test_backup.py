@@ -1,6 +1,7 @@
 """What is backed up can be restored, whole, into an empty instance."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -89,6 +90,19 @@ async def test_a_backup_restored_into_an_empty_instance_is_the_same(mariadb: Mar
         assert await token_in(target, kept["SECRET_KEY"]) == "vk token", "the key that was kept opens what was restored"
         for file in (backup, key):
             assert file.stat().st_mode & 0o077 == 0, "for its owner's eyes only"
+
+
+async def test_what_stands_in_files_of_the_containers_is_found_on_the_host(mariadb: MariaDB, tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    for name, text in (("key", KEY), ("password", "")):
+        (tmp_path / "secrets" / name).write_text(text)
+    given = {"SECRET_KEY_FILE": "/run/secrets/key", "DATABASE_PASSWORD_FILE": "/run/secrets/password"}
+    with mariadb.database() as source, contextlib.chdir(tmp_path):
+        await migrate.upgrade(source)
+        made = await asyncio.to_thread(script, "backup.sh", tmp_path / "kept", database=source, **given)
+    assert made.returncode == 0, made.stderr
+    [key] = (tmp_path / "kept").glob("*.key")
+    assert f"SECRET_KEY={KEY}\n" in key.read_text()
 
 
 async def test_nothing_is_restored_over_a_database_that_is_not_empty(mariadb: MariaDB, tmp_path: Path) -> None:

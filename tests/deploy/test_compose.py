@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from evosync.settings import load_settings
+
 ROOT = Path(__file__).parents[2]
 SINGLE, SPLIT = "docker-compose.yml", "docker-compose.split.yml"
 
@@ -48,6 +50,25 @@ def test_the_servers_are_the_promised_ones_and_what_lasts_is_in_volumes() -> Non
     named = {volume.split(":")[0] for one in services.values() for volume in one["volumes"] if volume[0] != "."}
     assert named == set(compose(SINGLE)["volumes"])
     assert services["app"]["ports"] == ["127.0.0.1:8080:8000"]
+
+
+def test_the_database_s_password_comes_from_a_variable_or_a_file_and_without_either_nothing_starts() -> None:
+    for file, service in ((SINGLE, "app"), (SPLIT, "web"), (SPLIT, "worker")):
+        ours = compose(file)["services"][service]
+        settings = load_settings(
+            {"DATABASE_URL": ours["environment"]["DATABASE_URL"], "DATABASE_PASSWORD": "p@ss", "HOME": "/nowhere",
+             "REDIS_URL": ours["environment"]["REDIS_URL"], "SECRET_KEY": "k"}
+        )  # fmt: skip
+        assert settings.database_url.get_secret_value().startswith("mysql+aiomysql://evosync:p%40ss@db:3306/evosync")
+        assert [each["path"] for each in ours["env_file"]] == [".env"], "where the password or its file is named"
+        assert "./secrets:/run/secrets:ro" in ours["volumes"]
+    db = compose(SINGLE)["services"]["db"]
+    assert "./secrets:/run/secrets:ro" in db["volumes"]
+    given = db["environment"]
+    assert (given["MARIADB_PASSWORD"], given["MARIADB_PASSWORD_FILE"]) == (
+        "${DATABASE_PASSWORD:-}", "${DATABASE_PASSWORD_FILE:-}",
+    )  # fmt: skip
+    assert ":?" in given["PASSWORD_FROM"]
 
 
 def test_the_proxy_that_is_believed_is_the_gateway_through_which_nginx_comes() -> None:
