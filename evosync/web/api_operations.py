@@ -72,6 +72,18 @@ class Subscription(Open):
     type: Annotated[str, Field(min_length=1, max_length=500, examples=["SubscriptionTerminated"])]
 
 
+class EventPayload(Open):
+    """What it happened to, in v2 names."""
+
+    user_id: TillUser
+
+
+class SignedEvent(Open):
+    """An event of a store, a product, a product group or a document; of others nothing follows."""
+
+    payload: EventPayload
+
+
 class StoreRow(Open):
     """A store, in v1 (`uuid`) or v2 (`id`) names."""
 
@@ -278,7 +290,7 @@ op(
     "An event of the newer kind, signed by `X-Hub-Signature`",
     _HOOKS,
     answer=Empty,
-    body=Row,
+    body=SignedEvent,
     error=HookErrors,
     errors={401: "1001 the signature is wrong", **_BAD, **_AWAY},
 )

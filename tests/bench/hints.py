@@ -31,12 +31,14 @@ from evosync.domain.links import LinkState
 from evosync.domain.mirror import Scope
 from evosync.security.passwords import Passwords
 from evosync.settings import load_settings
+from evosync.sync.till_reading import Patience
 from tests import services
 from tests.bench.clouds import Clouds, clouds
 from tests.bench.figures import Figure
 from tests.bench.service import Service
 
 BURST = 1_000
+JUST_CHANGED = Patience().hint_overlap.total_seconds() + 5
 SECRET = "the-secret-of-the-app"
 PASSWORD = "correct horse 1"
 
@@ -274,13 +276,15 @@ async def measure(database: str, *, times: int, many: int) -> list[Figure]:
             await sandbox.slow()
             async with _service(sandbox, where) as (core, url):
                 bench = Bench(core, sandbox, http, url, control, database)
-                seeded = await bench.seed(many)  # early, so that not all of it counts as just changed
+                seeded, seeded_at = await bench.seed(many), time.monotonic()
                 await asyncio.sleep(3)
                 await bench.idle(small, times)
                 await bench.answers(small, 100)
                 await bench.verify(small, 5)
                 await bench._at_rest(small)
                 await bench.burst(small)
+                # A shop of which something was changed a moment ago, not all of it.
+                await asyncio.sleep(max(0.0, JUST_CHANGED - (time.monotonic() - seeded_at)))
                 big = await bench.owner(seeded)
                 await bench.beside(small, big, times // 2)
                 await bench.within(big, times // 2)

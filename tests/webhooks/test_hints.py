@@ -207,6 +207,39 @@ async def test_repeated_and_late_deliveries_change_nothing(cloud: Cloud, world: 
     assert [kind for kind, _ in await world.outbox()].count("evotor_parked") == 1
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later"), [("1504168645290", "1504168645291"), ("2017-08-31T08:37:25Z", "2017-08-31T10:37:26.5+00:00")]
+)
+async def test_the_order_is_known_however_the_time_is_written(cloud: Cloud, earlier: str, later: str) -> None:
+    await cloud.owner()
+    for told, name, time in (("ApplicationUninstalled", "b", later), ("ApplicationInstalled", "a", earlier)):
+        body = {**installation(told, name, 0), "timestamp": time}
+        assert (await cloud.call("/installation/event", body)).status == 200
+    account = await cloud.account()
+    assert account is not None
+    assert account.health is Health.PARKED, "it was installed before it was removed"
+
+
+async def test_a_till_removed_after_its_subscription_ended_waits_for_both(cloud: Cloud) -> None:
+    await cloud.owner()
+
+    async def state() -> tuple[Health, str]:
+        account = await cloud.account()
+        assert account is not None
+        return account.health, account.reason
+
+    await cloud.call("/subscription/event", subscription("SubscriptionCreated", 1))
+    await cloud.call("/subscription/event", subscription("SubscriptionTerminated", 2))
+    await cloud.call("/installation/event", installation("ApplicationUninstalled", "a", 1))
+    await cloud.call("/subscription/event", subscription("SubscriptionRenewed", 3))
+    assert await state() == (Health.PARKED, "uninstalled"), "a renewal does not install the app"
+    await cloud.call("/subscription/event", subscription("SubscriptionTerminated", 4))
+    await cloud.call("/installation/event", installation("ApplicationInstalled", "b", 2))
+    assert await state() == (Health.PARKED, "subscription_over"), "installed, and not paid for"
+    await cloud.call("/subscription/event", subscription("SubscriptionCreated", 1, "two"))
+    assert await state() == (Health.OK, "")
+
+
 async def test_the_end_of_the_subscription_parks_and_a_new_one_goes_on(cloud: Cloud) -> None:
     token = await cloud.owner()
     for number, told in enumerate(("SubscriptionCreated", "SubscriptionActivated", "SubscriptionTerminated"), 1):

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, TypeGuard
 
 import orjson
 
@@ -22,6 +24,7 @@ _LONGEST_TOKEN: Final = 500
 _MOST_NAMED: Final = 50
 """Products of one receipt that are named; beyond them all that changed is read."""
 _DEPTH: Final = 6
+_LONGEST_TIME: Final = 40
 
 
 def parsed(body: bytes) -> Any:
@@ -71,6 +74,18 @@ def required_text(row: Row, name: str, *others: str, longest: int = _LONGEST_TOK
     if not isinstance(given, str) or len(given) > longest:
         raise incorrect(name)
     return given
+
+
+def moment_of(value: object) -> float | None:
+    """A time as the cloud writes it, in Unix milliseconds: a number, the same as a text, or a date. None for others."""
+    if isinstance(value, str) and len(value) < _LONGEST_TIME:
+        with suppress(ValueError, OverflowError):
+            return float(value) if value.isdecimal() else datetime.fromisoformat(value).timestamp() * 1_000
+    return value if is_number(value) else None
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**53
 
 
 def cloud_token_of(row: Row) -> str:

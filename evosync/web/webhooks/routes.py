@@ -133,8 +133,7 @@ class Webhooks:
         till_user = bodies.till_user_of(about)
         _same_owner(caller, till_user)
         told, event = bodies.required_text(row, "type"), bodies.required_text(row, "id")
-        time = row.get("timestamp")
-        facts = {"type": told, "id": event, "time": time if _is_number(time) else None}
+        facts = {"type": told, "id": event, "time": bodies.moment_of(row.get("timestamp"))}
         key = key_of(Kind.INSTALLATION, event)
         return await self._event(request, Delivery(Kind.INSTALLATION, _at(request), till_user, key=key, facts=facts))
 
@@ -147,7 +146,7 @@ class Webhooks:
         number = row.get("sequenceNumber")
         if number is None:
             raise answers.missing("sequenceNumber")
-        if not _is_number(number) or number < 0 or number != int(number):
+        if not bodies.is_number(number) or number < 0 or number != int(number):
             raise answers.incorrect("sequenceNumber")
         facts = {"type": told, "subscription": subscription, "number": number}
         key = key_of(Kind.SUBSCRIPTION, subscription, number)
@@ -355,10 +354,6 @@ def _same_owner(caller: TillAccount | None, till_user: str) -> None:
     """A user token speaks for its own till alone."""
     if caller is not None and caller.till_user and till_user != caller.till_user:
         raise answers.incorrect("userId", till_user)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**53
 
 
 async def _body(request: web.Request, most: int) -> Any:
