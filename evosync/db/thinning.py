@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db.deliveries import Kind, State
@@ -16,8 +16,9 @@ from evosync.domain.mirror import Outcome
 PIECE: Final = 500
 """Rows of one transaction."""
 
-PIECES: Final = 200
-"""Transactions of one kind in one sweep; the next one goes on."""
+PIECES: Final = 4_000
+"""Transactions of one kind in one sweep; the next one goes on. A hundred thousand owners leave 1,200,000 runs in an
+hour, and fewer taken away than come would let the table grow for ever."""
 
 _r = sync_runs.c
 
@@ -90,10 +91,14 @@ async def waiting_tokens(database: Database, *, before: datetime) -> int:
 
 
 async def _thin(database: Database, table: Any, which: ColumnElement[bool], *, key: Any = None) -> int:
-    """Finds ids without a lock, then deletes by them: a `DELETE` with a condition would lock all that it looks at."""
+    """Finds ids without a lock, then deletes by them: a `DELETE` with a condition would lock all that it looks at.
+
+    Each search goes on where the one before ended: what stays is looked at once in a sweep, not once for each piece.
+    """
     gone, key = 0, table.c.id if key is None else key
+    rest: ColumnElement[bool] = true()
     for _ in range(PIECES):
-        query = select(key).where(which).order_by(key).limit(PIECE)
+        query = select(key).where(which, rest).order_by(key).limit(PIECE)
         ids = await database.read(lambda connection, query=query: _scalars(connection, query))  # type: ignore[misc]  # bound at once
         if not ids:
             break
@@ -101,6 +106,7 @@ async def _thin(database: Database, table: Any, which: ColumnElement[bool], *, k
             lambda connection, ids=ids: connection.execute(delete(table).where(and_(key.in_(ids), which)))  # type: ignore[misc]  # bound at once
         )
         gone += len(ids)
+        rest = key > ids[-1]
     return gone
 
 

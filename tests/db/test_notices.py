@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, insert, select, update
 
-from evosync.db import accounts, connections, runs, site, till_accounts
+from evosync.db import accounts, connections, runs, site, thinning, till_accounts
 from evosync.db import deliveries as calls
 from evosync.db.deliveries import Delivery, State, key_of
 from evosync.db.engine import Database
@@ -232,6 +232,18 @@ async def test_runs_that_did_nothing_go_sooner_than_those_that_did(world: World)
         left = list((await connection.execute(select(sync_runs.c.id).order_by(sync_runs.c.id))).scalars())
     assert left == [busy, young, last]
     assert idle not in left
+
+
+async def test_a_sweep_goes_on_piece_by_piece_past_what_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thinning, "PIECE", 2)
+    for number in range(9):
+        run = await world.run(Outcome.OK, at=NOW - 5 * DAY + number * HOUR)
+        if number % 3 == 0:
+            async with world.database.writing() as connection:
+                await runs.save_results(connection, run, [ProductResult(ProductId("p"), Result.UPDATED)])
+    before, since = NOW - 2 * DAY, NOW - 20 * DAY
+    assert await thinning.idle_runs(world.database, before=before, since=since) == 6 - 1, "his last run stays"
+    assert await world.count(sync_runs) == 4
 
 
 async def test_what_a_run_did_goes_before_the_run(world: World) -> None:
