@@ -6,7 +6,9 @@ from decimal import ROUND_FLOOR, Decimal
 from evosync.domain.catalog import Product
 from evosync.domain.policy import Policy, StockMode
 
-GRAM_UNITS = frozenset({"г", "гр", "грамм", "грамма", "граммов", "грам", "g", "gr", "gram"})
+GRAM_UNITS = frozenset(
+    {"г", "гр", "грам", "грамм", "грамма", "граммы", "граммов", "граммах", "g", "gr", "gram", "grams", "gramm"}
+)
 UNTRACKED = Decimal(1_000_000)
 """The till's way to say that stock is not counted (Evotor FACTS 1.6)."""
 
@@ -15,8 +17,12 @@ MAX_KOPECKS = 99_999_999_999_900
 
 
 def sold_by_gram(unit: str) -> bool:
-    """Whether the till's price is for one gram; its units are free text."""
-    return unit.strip(" .").casefold() in GRAM_UNITS
+    """Whether the till's price is for one gram; its units are free text.
+
+    Spaces of any kind and dots around it, and cases, do not count. A unit with a number, like «100 г», is no gram
+    but a portion: the price is for the whole of it, and is shown as it is, like that of a kilogram.
+    """
+    return " ".join(unit.replace(".", " ").split()).casefold() in GRAM_UNITS
 
 
 def shown_price(product: Product, policy: Policy) -> tuple[int | None, int]:

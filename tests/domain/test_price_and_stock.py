@@ -14,14 +14,16 @@ from tests.domain.model import OTHER, product
 COUNTED = Policy(stock_mode=StockMode.TILL)
 
 
-@pytest.mark.parametrize("unit", ["г", "гр", "Г", "гр.", " ГР ", "грамм", "g"])
+@pytest.mark.parametrize(
+    "unit", ["г", "гр", "Г", "гр.", " ГР ", "грамм", "граммы", "Граммов", "г\N{NO-BREAK SPACE}", "\tгр. ", ". г .", "g"]
+)
 def test_a_price_by_the_gram_is_shown_for_the_amount_of_the_setting(unit: str) -> None:
     assert sold_by_gram(unit)
     assert shown_price(product(kopecks=1_55, unit=unit), Policy()) == (15_50, 10)
     assert shown_price(product(kopecks=1_55, unit=unit), Policy(weight_grams=100)) == (155_00, 100)
 
 
-@pytest.mark.parametrize("unit", ["", "шт", "кг", "л", "упак", "град"])
+@pytest.mark.parametrize("unit", ["", ".", "шт", "кг", "л", "упак", "град", "100 г", "100г", "г/кв.м", "мг"])
 def test_other_units_keep_their_price(unit: str) -> None:
     assert shown_price(product(kopecks=1_55, unit=unit), Policy()) == (1_55, 0)
 
