@@ -22,7 +22,7 @@ from evosync.db import choices, connections
 from evosync.db.accounts import ACTIVE
 from evosync.db.tables import evotor_connections, mirrors, sync_configs, sync_runs, users, vk_connections
 from evosync.domain.connection import EvotorConnection, Health, Token, VkConnection
-from evosync.domain.ids import CommunityId, RunId, StoreId, UserId
+from evosync.domain.ids import CommunityId, ProductId, RunId, StoreId, UserId
 from evosync.domain.mirror import Mirror, Pause, Scope, StoreReading, StoreState
 from evosync.domain.policy import Policy
 from evosync.domain.schedule import backoff
@@ -149,7 +149,7 @@ def _text(time: datetime | None) -> str | None:
     return None if time is None else time.astimezone(UTC).isoformat()
 
 
-def reading_of(value: Mapping[str, str | None]) -> StoreReading:
+def reading_of(value: Mapping[str, Any]) -> StoreReading:
     return StoreReading(
         state=StoreState(value["state"] or ""),
         code=value["code"] or "",
@@ -158,10 +158,12 @@ def reading_of(value: Mapping[str, str | None]) -> StoreReading:
         retry_at=_time(value["retry_at"]),
         held_digest=value["held_digest"] or "",
         held_at=_time(value["held_at"]),
+        failures=value.get("failures", 0),  # rows of earlier versions have neither
+        missed=frozenset(ProductId(product) for product in value.get("missed", ())),
     )
 
 
-def _reading_to_json(reading: StoreReading) -> dict[str, str | None]:
+def _reading_to_json(reading: StoreReading) -> dict[str, Any]:
     return {
         "state": reading.state.value,
         "code": reading.code,
@@ -170,6 +172,8 @@ def _reading_to_json(reading: StoreReading) -> dict[str, str | None]:
         "retry_at": _text(reading.retry_at),
         "held_digest": reading.held_digest,
         "held_at": _text(reading.held_at),
+        "failures": reading.failures,
+        "missed": sorted(reading.missed),
     }
 
 

@@ -26,7 +26,8 @@ class StoreReading:
 
     `full_at`, `delta_at`: start of the last complete listing and of the last delta.
     `held_digest`, `held_at`: the suspicious listing that waits for its twin. `retry_at`: when an
-    unpaid or failing store is asked again.
+    unpaid or failing store is asked again, after so many `failures` since it was last listed whole.
+    `missed`: products that a hint named and that could not be read; the next reading has them too.
     """
 
     state: StoreState = StoreState.OK
@@ -36,6 +37,8 @@ class StoreReading:
     retry_at: datetime | None = None
     held_digest: str = ""
     held_at: datetime | None = None
+    failures: int = 0
+    missed: frozenset[ProductId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
