@@ -1,9 +1,11 @@
 """create, verify and token: which account a till belongs to."""
 
 import asyncio
+import hmac
 import re
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
 from evosync.db import connections
 from evosync.db.ledger import DbLedger
@@ -12,12 +14,16 @@ from evosync.domain.catalog import Store
 from evosync.domain.errors import Rejected, Side
 from evosync.domain.ids import StoreId, UserId
 from evosync.domain.mirror import TillChanges
+from evosync.web.app import make_site
 from evosync.web.services import Services, TillFound
+from evosync.web.webhooks.paths import HOOKS
+from evosync.web.webhooks.routes import Webhooks
 from evosync.words.letters import Kind
 from tests.web.browser import World
 from tests.webhooks.cloud import CLOUD_TOKEN, EARLIER, SECRET, TILL, Cloud, basic
 
 PASSWORD = "correct horse 1"
+BY_SECRET = re.compile("/(user|installation|subscription|hooks)/")
 
 
 async def test_create_answers_the_user_and_a_token_that_fits_a_header(cloud: Cloud) -> None:
@@ -50,6 +56,29 @@ async def test_both_spellings_of_the_user_are_read(cloud: Cloud) -> None:
 @pytest.mark.parametrize("header", [f"Bearer {SECRET}", f"Bearer {EARLIER}", basic(SECRET), f"bearer {SECRET}"])
 async def test_the_secret_is_known_as_bearer_as_basic_and_during_a_rotation(cloud: Cloud, header: str) -> None:
     assert (await cloud.call("/user/create", {"userId": TILL}, Authorization=header)).status == 200
+
+
+async def test_a_basic_pair_is_read_in_either_alphabet(cloud: Cloud) -> None:
+    # A name by which the standard alphabet's two odd characters come about.
+    header = basic(SECRET, "~~~???>>>")
+    assert {"+", "/"} & set(header)
+    for shown in (header, header.replace("+", "-").replace("/", "_").rstrip("=")):
+        assert (await cloud.call("/user/create", {"userId": TILL}, Authorization=shown)).status == 200
+
+
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path in HOOKS if BY_SECRET.match(path)])
+@pytest.mark.parametrize("secrets", [[], [""]])
+async def test_with_no_secret_set_everybody_is_told_that_his_is_wrong(
+    services: Services, method: str, path: str, secrets: list[str]
+) -> None:
+    hooks = Webhooks(services, secrets)
+    app = make_site(services, routes=hooks.routes)
+    app.cleanup_ctx.append(hooks.while_running)
+    async with TestClient(TestServer(app)) as client:
+        for shown in ("Bearer ", f"Bearer {SECRET}", basic(""), basic(SECRET), ""):
+            headers = {"Authorization": shown, "X-Hub-Signature": "sha1=" + hmac.new(b"", b"{}", "sha1").hexdigest()}
+            reply = await client.request(method, path, data=b"{}", headers=headers)
+            assert (reply.status, await reply.json()) == (401, {"errors": [{"code": 1001}]})
 
 
 @pytest.mark.parametrize("path", ["/user/create", "/user/verify", "/user/token", "/installation/event"])

@@ -11,6 +11,7 @@ from aiohttp import web
 from evosync.web.webhooks.answers import wrong_secret, wrong_token
 
 _LONGEST: Final = 1_000
+_ALPHABET: Final = str.maketrans("-_", "+/")
 
 
 class Secrets:
@@ -45,9 +46,14 @@ def shown_by(request: web.Request) -> str:
     if scheme.casefold() != "basic":
         return ""
     try:
-        return b64decode(value, validate=True).decode().partition(":")[2]
+        return b64decode(_standard(value), validate=True).decode().partition(":")[2]
     except (binascii.Error, ValueError):
         return ""
+
+
+def _standard(base64: str) -> str:
+    """The reference's pattern has the other alphabet's `-` and `_`, and need not be filled up (Evotor FACTS 4.1)."""
+    return base64.translate(_ALPHABET) + "=" * (-len(base64) % 4)
 
 
 def token_of(request: web.Request) -> str:
