@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from evosync.domain.ids import ProductId, StoreId
 from evosync.domain.mirror import Scope
@@ -53,6 +53,11 @@ class Message:
         return frozenset((store, product) for store, product in _hints(self.reasons) if product is not None)
 
     @property
+    def hints(self) -> frozenset[str]:
+        """Its reasons that are hints."""
+        return frozenset(reason for reason in self.reasons if reason.startswith(HINT))
+
+    @property
     def routine(self) -> bool:
         """Nobody asked: a run that is under way already will do."""
         return self.reasons <= {ROUTINE}
@@ -82,6 +87,11 @@ def _hints(reasons: Iterable[str]) -> Iterator[tuple[StoreId, ProductId | None]]
             yield StoreId(store), ProductId(product) if product else None
 
 
+def _holds_hint(message: Message) -> bool:
+    """A wish for all that changed, which so many hints became that they name nothing any more, is none."""
+    return message.scope is Scope.HINT or bool(message.hints and message.hints != message.reasons)
+
+
 class Mailbox:
     """Holds at most one message, for one reader. Putting and taking never wait."""
 
@@ -89,7 +99,7 @@ class Mailbox:
         self._message: Message | None = None
         self._filled = asyncio.Event()
         self.hint_waiting = asyncio.Event()
-        """Set while what waits is a hint, which a run under way may take and do in between."""
+        """Set while a hint waits, be it beside something wider: a run under way may take it and do it in between."""
 
     def __bool__(self) -> bool:
         return self._message is not None
@@ -106,8 +116,15 @@ class Mailbox:
         return taken
 
     def take_hint(self) -> Message | None:
-        """What waits, if it is a hint; a wider message stays for a run of its own."""
-        return self.take() if self.hint_waiting.is_set() else None
+        """The hint that waits; what is wider stays for a run of its own."""
+        message = self._message
+        if message is None or not self.hint_waiting.is_set():
+            return None
+        if message.scope is Scope.HINT:
+            return self.take()
+        hints = message.hints
+        self._hold(replace(message, reasons=message.reasons - hints))
+        return replace(Message.about(Scope.HINT, hints), origin=message.origin)
 
     async def wait(self) -> None:
         """Until there is a message."""
@@ -117,7 +134,7 @@ class Mailbox:
         self._message = message
         for event, holds in (
             (self._filled, message is not None),
-            (self.hint_waiting, message is not None and message.scope is Scope.HINT),
+            (self.hint_waiting, message is not None and _holds_hint(message)),
         ):
             if holds:
                 event.set()

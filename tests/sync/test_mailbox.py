@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from evosync.domain.ids import ProductId, StoreId
 from evosync.domain.mirror import Scope
-from evosync.sync.mailbox import ROUTINE, Mailbox, Message
+from evosync.sync.mailbox import HINT, ROUTINE, Mailbox, Message
 
 A, B = StoreId("A"), StoreId("B")
 TEA, JAM = ProductId("tea"), ProductId("jam")
@@ -94,6 +94,24 @@ def test_a_wider_message_waits_for_a_run_of_its_own() -> None:
     assert not box.hint_waiting.is_set()
     assert box.take_hint() is None
     assert box
+
+
+def test_a_hint_beside_something_wider_can_be_taken_and_the_wider_stays() -> None:
+    box = Mailbox()
+    box.put(Message(Scope.FULL, frozenset({"settings"})))
+    assert not box.hint_waiting.is_set()
+    box.put(Message.about(Scope.HINT, [HINT + A]))
+    assert box.hint_waiting.is_set()
+    assert box.take_hint() == Message.about(Scope.HINT, [HINT + A])
+    assert box.take_hint() is None
+    assert box.take() == Message(Scope.FULL, frozenset({"settings"}))
+
+
+def test_so_many_hints_that_they_became_wider_are_not_taken_in_between() -> None:
+    box = Mailbox()
+    box.put(Message(Scope.DELTA, frozenset({HINT + A, HINT + B})))
+    assert box.take_hint() is None
+    assert box.peek() is not None
 
 
 async def test_waiting_ends_when_a_message_comes() -> None:
