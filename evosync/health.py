@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 TICK_LATE: Final = timedelta(seconds=45)
 """Ticks come every ten seconds; four missed ones in a row are no accident."""
 
+WORKER_LATE: Final = timedelta(seconds=30)
+"""arq renews a worker's record just as it runs out: a busy one that is a second late is not dead."""
+
 QUEUE_LONG: Final = 5_000
 QUEUE_OLD: Final = timedelta(seconds=60)
 """A job takes milliseconds, so that one that waits for a minute waits for workers that are not there."""
@@ -99,6 +102,7 @@ class Doctor:
         self._report: Report | None = None
         self._looked = 0.0
         self._newest: str | None = None
+        self._worker_seen: datetime | None = None
 
     async def report(self) -> Report:
         async with self._one_at_a_time:
@@ -136,7 +140,10 @@ class Doctor:
         return bool(await self._redis.set(_WELL_KEY, b"1", ex=60))
 
     async def _worker_lives(self) -> bool:
-        return await self._backlog.health() is not None
+        now = self._clock()
+        if await self._backlog.health() is not None:
+            self._worker_seen = now
+        return self._worker_seen is not None and now - self._worker_seen < WORKER_LATE
 
     async def _cron_ticks(self) -> bool:
         last = await self._pulse.last()

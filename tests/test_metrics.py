@@ -106,6 +106,21 @@ async def test_every_part_is_looked_at(redis: ArqRedis, database: Database, sqli
     assert (await doctor.look()).ill == ("cron", "queue")
 
 
+async def test_a_worker_whose_record_is_late_is_dead_only_after_a_while(
+    redis: ArqRedis, database: Database, sqlite_url: str
+) -> None:
+    await migrate.upgrade(sqlite_url)
+    now = [NOW]
+    doctor = Doctor(database, redis, Queue(redis), lambda: now[0])
+    await redis.set(HEALTH_KEY, b"alive")
+    assert "worker" not in (await doctor.look()).ill
+    await redis.delete(HEALTH_KEY)
+    now[0] += timedelta(seconds=16)
+    assert "worker" not in (await doctor.look()).ill
+    now[0] += timedelta(seconds=15)
+    assert "worker" in (await doctor.look()).ill
+
+
 async def test_a_redis_that_is_away_makes_what_needs_it_ill_and_nothing_else(
     database: Database, sqlite_url: str
 ) -> None:
