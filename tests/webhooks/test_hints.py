@@ -1,8 +1,10 @@
 """Hints: what is due after them, what never follows from them, and that none is lost."""
 
 import asyncio
+import hmac
 from typing import Any
 
+import orjson
 import pytest
 
 from evosync.db import deliveries
@@ -15,7 +17,7 @@ from evosync.web.services import Services
 from evosync.web.webhooks.callers import Secrets
 from evosync.web.webhooks.hearing import Hearing
 from tests.web.browser import Queue, World
-from tests.webhooks.cloud import OTHER_STORE, SECRET, STORE, TILL, Cloud
+from tests.webhooks.cloud import EARLIER, OTHER_STORE, SECRET, STORE, TILL, Cloud
 
 PRODUCTS = f"/inventories/stores/{STORE}/products"
 RECEIPT = {
@@ -105,6 +107,50 @@ async def test_a_document_comes_as_one_or_as_a_list_of_either_version(cloud: Clo
     await cloud.call(f"/inventories/stores/{OTHER_STORE}/documents", old, method="PUT", token=token)
     await quiet(cloud)
     assert product_reason(StoreId(OTHER_STORE), ProductId("jam")) in (await cloud.wish())[1]
+
+
+def event(told: str, action: str, **payload: object) -> bytes:
+    whole = {"id": "e", "timestamp": 1, "type": told, "action": action, "payload": {"user_id": TILL, **payload}}
+    return orjson.dumps(whole)
+
+
+def signature(body: bytes, secret: str = SECRET) -> dict[str, str]:
+    return {"X-Hub-Signature": "sha1=" + hmac.new(secret.encode(), body, "sha1").hexdigest(), "Authorization": ""}
+
+
+@pytest.mark.parametrize(
+    ("told", "action", "payload", "wish"),
+    [
+        ("ProductEvent", "updated", {"store_id": STORE, "id": "tea"}, ("hint", [f"hint:{STORE}"])),
+        ("ProductEvent", "removed", {"store_id": STORE, "id": "tea"}, ("full", ["hook"])),
+        ("ProductGroupEvent", "created", {"store_id": STORE, "id": "g"}, ("hint", [f"hint:{STORE}"])),
+        ("StoreEvent", "updated", {"id": STORE}, ("hint", [f"hint:{STORE}"])),
+    ],
+)
+async def test_a_signed_event_makes_its_store_due(
+    cloud: Cloud, world: World, told: str, action: str, payload: dict[str, str], wish: tuple[str, list[str]]
+) -> None:
+    await cloud.owner()
+    body = event(told, action, **payload)
+    reply = await cloud.call("/hooks/evotor", raw=body, **signature(body))
+    assert (reply.status, reply.body) == (200, {})
+    await nudged(world)
+    assert await cloud.wish() == wish
+    assert (await cloud.call("/hooks/evotor", raw=body, **signature(body, EARLIER))).status == 200, "a rotation"
+
+
+async def test_an_event_that_is_signed_wrongly_or_of_no_use_changes_nothing(cloud: Cloud) -> None:
+    await cloud.owner()
+    before = len(await cloud.log())
+    body = event("ProductEvent", "updated", store_id=STORE)
+    for wrong in (signature(body, "wrong"), signature(body + b" "), {"X-Hub-Signature": ""}, {"X-Hub-Signature": "é"}):
+        assert (await cloud.call("/hooks/evotor", raw=body, **wrong)).code == (401, 1001)
+    other = event("DeviceEvent", "created", store_id=STORE)
+    assert (await cloud.call("/hooks/evotor", raw=other, **signature(other))).status == 200
+    stranger = orjson.dumps({"type": "ProductEvent", "payload": {"user_id": "01-000000000000099", "store_id": STORE}})
+    assert (await cloud.call("/hooks/evotor", raw=stranger, **signature(stranger))).status == 200
+    assert len(await cloud.log()) == before
+    assert await cloud.wish() == (None, [])
 
 
 @pytest.mark.parametrize("path", ["/inventories/devices", "/inventories/employees"])

@@ -1,5 +1,6 @@
 """Whatever comes: never a 5xx, and nothing changes for whoever has no right to it."""
 
+import hmac
 from typing import Any
 
 import orjson
@@ -9,7 +10,7 @@ from sqlalchemy import select
 
 from evosync.db.tables import evotor_connections, mirrors, pending_tokens, users
 from evosync.web.webhooks.paths import HOOKS
-from tests.webhooks.cloud import STORE, TILL, Cloud
+from tests.webhooks.cloud import SECRET, STORE, TILL, Cloud
 
 KEYS = st.sampled_from(
     ["userId", "userUuid", "token", "username", "password", "email", "id", "uuid", "type", "data", "items", "storeId",
@@ -40,7 +41,9 @@ async def _sent(cloud: Cloud, cases: list[Any], token: str | None, **headers: st
         except TypeError:  # a number or a text that no JSON holds
             raw = b"\x00"
         path = tail.replace("{store}", STORE)
-        reply = await cloud.call(path, method=method, raw=raw, token=token, **headers)
+        made = "sha1=" + hmac.new((SECRET if token is None else "wrong").encode(), raw, "sha1").hexdigest()
+        signed: dict[str, str] = {"X-Hub-Signature": made if "Authorization" not in headers else "", **headers}
+        reply = await cloud.call(path, method=method, raw=raw, token=token, **signed)
         assert reply.status < 500, (path, body, reply)
         assert reply.status == 200 or "errors" in reply.body or reply.body == {}, (path, body, reply)
 
