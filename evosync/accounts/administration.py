@@ -21,9 +21,11 @@ from evosync.accounts.recovery import send_reset
 from evosync.accounts.sessions import Sessions
 from evosync.accounts.throttle import Limit, Throttle
 from evosync.accounts.till_events import Replayed, replay
-from evosync.db import admin, deliveries, mirrors
+from evosync.db import deliveries, mirrors
 from evosync.db import site as people
-from evosync.db.admin import Revived, Role
+from evosync.db.admin import work as jobs
+from evosync.db.admin.roles import Role, list_permissions, list_roles, lock_roles, set_permissions, set_roles
+from evosync.db.admin.work import Revived
 from evosync.db.engine import Database
 from evosync.db.site import Person, Purpose, UserStatus, Viewer
 from evosync.domain.ids import UserId
@@ -159,7 +161,7 @@ class Desk:
         """Raises `people.Taken`, `Unknown` for a role that there is not."""
 
         async def work(connection: AsyncConnection) -> UserId:
-            chosen = _role(await admin.list_roles(connection), role)
+            chosen = _role(await list_roles(connection), role)
             if not self.may_give(chosen):
                 raise Refused(Why.RIGHTS)
             return await open_account(
@@ -232,8 +234,8 @@ class Desk:
         await write_letter(connection, person, Kind.NEW_ADDRESS, at=self.at, link=link, to=email)
 
     async def _give(self, connection: AsyncConnection, viewer: Viewer, wanted: Collection[str]) -> bool:
-        await admin.lock_roles(connection)
-        known = {role.name: role for role in await admin.list_roles(connection)}
+        await lock_roles(connection)
+        known = {role.name: role for role in await list_roles(connection)}
         if set(wanted) - known.keys():
             raise Unknown
         mine = {name for name, role in known.items() if self.may_give(role)}
@@ -245,7 +247,7 @@ class Desk:
             return False
         if SYSTEM in viewer.roles - after:
             await _keep_one_system_user(connection, viewer)
-        await admin.set_roles(connection, viewer.id, after)
+        await set_roles(connection, viewer.id, after)
         given, taken = sorted(after - viewer.roles), sorted(viewer.roles - after)
         await self._record(connection, "roles_changed", viewer.id, given=given, taken=taken)
         return True
@@ -254,9 +256,9 @@ class Desk:
         """What a role allows; False if it was so already. The system role is fixed: it allows everything."""
 
         async def work(connection: AsyncConnection) -> bool:
-            await admin.lock_roles(connection)
-            role = next((one for one in await admin.list_roles(connection) if one.id == number), None)
-            known = set(await admin.list_permissions(connection))
+            await lock_roles(connection)
+            role = next((one for one in await list_roles(connection) if one.id == number), None)
+            known = set(await list_permissions(connection))
             if role is None or set(names) - known:
                 raise Unknown
             if role.name == SYSTEM:
@@ -266,7 +268,7 @@ class Desk:
                 raise Refused(Why.RIGHTS)
             if not given and not taken:
                 return False
-            await admin.set_permissions(connection, number, names)
+            await set_permissions(connection, number, names)
             await self._record(
                 connection, "permissions_changed", None, role=role.name, given=sorted(given), taken=sorted(taken)
             )
@@ -312,7 +314,7 @@ class Desk:
         """Makes a letter due at once; the caller nudges."""
 
         async def work(connection: AsyncConnection) -> Revived:
-            found = await admin.revive_letter(connection, number, at=self.at)
+            found = await jobs.revive_letter(connection, number, at=self.at)
             if found is None:
                 raise Unknown
             became, user = found
@@ -366,7 +368,7 @@ async def _keep_one_system_user(connection: AsyncConnection, viewer: Viewer) -> 
     """Before he stops being one. Raises `Refused`."""
     if SYSTEM not in viewer.roles:
         return
-    await admin.lock_roles(connection)
+    await lock_roles(connection)
     if await people.count_of_role(connection, SYSTEM, besides=viewer.id) == 0:
         raise Refused(Why.LAST_SYSTEM_USER)
 

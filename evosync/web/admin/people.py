@@ -9,8 +9,9 @@ from wtforms import SelectField, StringField
 
 from evosync.accounts.addresses import shown_phone
 from evosync.accounts.administration import Desk, Refused, Unknown
-from evosync.db import admin
-from evosync.db.admin import PAGE, PersonRow, Role, State, Wanted
+from evosync.db.admin.around import PAGE
+from evosync.db.admin.people import PersonRow, State, Wanted, count_people, list_people
+from evosync.db.admin.roles import Role, list_roles
 from evosync.db.site import Taken
 from evosync.web.admin.desk import desk_of, page_number
 from evosync.web.admin.words import person_pill, role_name
@@ -59,11 +60,11 @@ async def show(request: web.Request) -> web.Response:
     wanted, number, at = _wanted(request), page_number(request), request[CLIENT].at
 
     async def work(connection: AsyncConnection) -> tuple[Any, ...]:
-        counts = await admin.count_people(connection, wanted, at=at)
+        counts = await count_people(connection, wanted, at=at)
         last = max(-(-counts[wanted.state] // PAGE), 1)
         here = min(number, last)
-        found = await admin.list_people(connection, wanted, page=here, at=at)
-        return counts, last, here, found, await admin.list_roles(connection)
+        found = await list_people(connection, wanted, page=here, at=at)
+        return counts, last, here, found, await list_roles(connection)
 
     counts, last, here, found, roles = await request.app[SERVICES].database.read(work)
     words, form = request[WORDS], request[FORMAT]
@@ -115,7 +116,7 @@ def _line(request: web.Request, person: PersonRow) -> dict[str, Any]:
 
 
 async def _invite_form(request: web.Request, form: InviteForm, desk: Desk) -> InviteForm:
-    roles = await request.app[SERVICES].database.read(admin.list_roles)
+    roles = await request.app[SERVICES].database.read(list_roles)
     choices: Any = form["role"]
     language = request[WORDS].language
     choices.choices = options((role.name, role_name(role.name, language)) for role in _given(roles, desk))

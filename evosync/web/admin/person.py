@@ -10,9 +10,12 @@ from wtforms import SelectField, SelectMultipleField, StringField
 
 from evosync.accounts.addresses import shown_phone
 from evosync.accounts.administration import Desk, Refused, Unknown, Why
-from evosync.db import admin, history
+from evosync.db import history
 from evosync.db import site as people
-from evosync.db.admin import Connected, Details
+from evosync.db.admin.owner import Connected, Details, details
+from evosync.db.admin.people import find_person
+from evosync.db.admin.roles import list_roles
+from evosync.db.admin.trail import AuditFilter, list_audit
 from evosync.db.site import Person, Taken, UserStatus, Viewer
 from evosync.domain.ids import UserId
 from evosync.domain.mirror import Outcome, RunRecord
@@ -78,11 +81,11 @@ async def _shown(
 
     async def work(connection: AsyncConnection) -> tuple[Any, ...] | None:
         viewer = await people.viewer(connection, user)
-        row = await admin.find_person(connection, user, at=at)
+        row = await find_person(connection, user, at=at)
         if viewer is None or row is None:
             return None
-        found = await admin.details(connection, user, runs=_RUNS, at=at)
-        trail = await admin.list_audit(connection, admin.AuditFilter(), limit=_ENTRIES, about=user)
+        found = await details(connection, user, runs=_RUNS, at=at)
+        trail = await list_audit(connection, AuditFilter(), limit=_ENTRIES, about=user)
         return viewer, row, found, trail
 
     got = await request.app[SERVICES].database.read(work)
@@ -277,7 +280,7 @@ async def delete(request: web.Request) -> web.Response:
 
 async def _edit_form(request: web.Request, form: EditForm, viewer: Viewer, desk: Desk) -> tuple[EditForm, list[str]]:
     """The form with the roles that this admin may give, and the names of those that stay as they are."""
-    roles = await request.app[SERVICES].database.read(admin.list_roles)
+    roles = await request.app[SERVICES].database.read(list_roles)
     language = request[WORDS].language
     choices: Any = form["roles"]
     choices.choices = options((role.name, role_name(role.name, language)) for role in roles if desk.may_give(role))

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from evosync.accounts.administration import SYSTEM, Refused, Unknown, Why
-from evosync.db import admin
+from evosync.db.admin.roles import list_permissions, list_roles
 from evosync.web.admin.desk import REFUSALS, desk_of, number_in_path
 from evosync.web.admin.words import PERMISSIONS, ROLE_HINTS, role_name, said
 from evosync.web.keys import SERVICES, WORDS
@@ -20,8 +20,8 @@ async def show(request: web.Request) -> web.Response:
 async def _shown(request: web.Request, *, complaint: str = "", status: int = HTTPStatus.OK) -> web.Response:
     database, words, desk = request.app[SERVICES].database, request[WORDS], desk_of(request)
     language = words.language
-    roles = await database.read(admin.list_roles)
-    names = await database.read(admin.list_permissions)
+    roles = await database.read(list_roles)
+    names = await database.read(list_permissions)
     context = {
         "roles": [
             {

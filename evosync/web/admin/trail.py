@@ -5,8 +5,8 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db import admin
-from evosync.db.admin import PAGE, AuditFilter
+from evosync.db.admin.around import PAGE
+from evosync.db.admin.trail import AuditFilter, count_audit, known_actions, list_audit
 from evosync.web.admin.desk import page_number
 from evosync.web.admin.words import ACTIONS, audit_details, said
 from evosync.web.keys import FORMAT, SERVICES, WORDS
@@ -19,11 +19,11 @@ async def show(request: web.Request) -> web.Response:
     wanted = AuditFilter(action=request.query.get("action", "")[:64], text=request.query.get("q", "").strip()[:100])
 
     async def work(connection: AsyncConnection) -> tuple[Any, ...]:
-        count = await admin.count_audit(connection, wanted)
+        count = await count_audit(connection, wanted)
         last = max(-(-count // PAGE), 1)
         here = min(number, last)
-        entries = await admin.list_audit(connection, wanted, page=here)
-        return entries, last, here, await admin.known_actions(connection)
+        entries = await list_audit(connection, wanted, page=here)
+        return entries, last, here, await known_actions(connection)
 
     entries, last, here, actions = await request.app[SERVICES].database.read(work)
     language, form = request[WORDS].language, request[FORMAT]

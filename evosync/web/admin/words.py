@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from evosync.db.admin import AuditRow, PersonRow
+from evosync.db.admin.people import PersonRow
+from evosync.db.admin.trail import AuditRow
 from evosync.db.site import UserStatus
 from evosync.web.frame import Pill, state_pill
 from evosync.words.errors import card_of

@@ -9,8 +9,8 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from evosync.accounts.administration import Unknown
-from evosync.db import admin
-from evosync.db.admin import LetterProblem, Revived, WorkRow
+from evosync.db.admin import work as jobs
+from evosync.db.admin.work import LetterProblem, Revived, WorkRow
 from evosync.domain.ids import UserId
 from evosync.sync.workers import WorkerSeen
 from evosync.web.admin.desk import LARGEST, desk_of
@@ -34,7 +34,7 @@ ALIVE: Final = timedelta(seconds=45)
 async def show(request: web.Request) -> web.Response:
     at, words, form = request[CLIENT].at, request[WORDS], request[FORMAT]
     services = request.app[SERVICES]
-    work = await services.database.read(lambda connection: admin.work(connection, at=at))
+    work = await services.database.read(lambda connection: jobs.work(connection, at=at))
     workers, depth, is_reachable = await _workers(request)
     alive = [worker for worker in workers if _is_alive(worker, at)]
     checkup = await services.workshop.checkup() if services.workshop is not None else Checkup({})
