@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from evosync.db import mariadb
+from evosync.db import sqlite as driver
 
 T = TypeVar("T")
 
@@ -62,7 +63,10 @@ def make_engine(
 
 def _sqlite(url: str, *, pool_size: int, foreign_keys: bool, lock_wait: float) -> AsyncEngine:
     engine = create_async_engine(
-        url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": lock_wait, "isolation_level": None}
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        connect_args={"timeout": lock_wait, "isolation_level": None, "async_creator_fn": driver.connect},
     )
 
     @event.listens_for(engine.sync_engine, "connect")

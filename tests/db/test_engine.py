@@ -1,11 +1,13 @@
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, event, func, insert, select, update
+from sqlalchemy import delete, event, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -98,6 +100,34 @@ async def test_writers_of_one_process_take_turns_so_that_none_starves(migrated_f
     await asyncio.gather(*(impatient.write(partial(change, number=number)) for number in range(100)))
     assert served == list(range(100))
     await impatient.close()
+
+
+SLOW = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000) SELECT max(i) FROM n"
+
+
+async def test_a_writer_cancelled_in_the_middle_of_a_question_does_not_keep_sqlites_lock(migrated_file: Path) -> None:
+    database = Database(make_engine(f"sqlite+aiosqlite:///{migrated_file}"))
+    asking = asyncio.Event()
+    kept: list[BaseException] = []
+
+    async def write() -> None:
+        try:
+            async with database.writing() as connection:
+                await connection.execute(update(roles).values(name=roles.c.name))
+                asking.set()
+                await connection.execute(text(SLOW))
+        except asyncio.CancelledError as cancelled:
+            kept.append(cancelled)  # as a task that was cancelled, and is still spoken of, keeps it
+
+    writer = asyncio.create_task(write())
+    await asking.wait()
+    await asyncio.sleep(0.02)
+    writer.cancel()
+    await asyncio.wait([writer])
+    assert kept
+    with contextlib.closing(sqlite3.connect(migrated_file, isolation_level=None, timeout=0.5)) as other:
+        other.execute("BEGIN IMMEDIATE")
+    await database.close()
 
 
 async def test_reading_goes_on_while_somebody_writes(database: Database, olga: UserId) -> None:
