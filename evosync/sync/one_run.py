@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
 """How often a run asks whether it is still wanted, and notes its progress."""
 
+_NAMES = {Side.EVOTOR: "Evotor", Side.VK: "VK"}
+
 _BIG = 300
 """From so many products on, planning moves to a thread, so that the loop goes on meanwhile."""
 
@@ -419,7 +421,7 @@ class OneRun:
 
     def _refuse_if_resting(self, side: Side) -> None:
         if self._engine.breakers.resting(side, self._mirror.user):
-            raise Unavailable(side, "resting", "the cloud is in trouble for many owners")
+            raise Unavailable(side, f"{_NAMES[side]} resting", "the cloud is in trouble for many owners")
 
     async def _failed(self, error: CloudError) -> tuple[Outcome, str]:
         """Say what the error means for this owner, unless it is everybody's."""
