@@ -52,7 +52,8 @@ _CODES = {
     "no_rights": "the token's person is no editor of the community",
     "deactivated": "the community is blocked or deleted",
     "unwanted": "the mirror was paused, disconnected or suspended meanwhile",
-    "resting": "the cloud is in trouble for many owners; everybody waits",
+    "Evotor resting": "Evotor's cloud is in trouble for many owners; everybody waits",
+    "VK resting": "VK is in trouble for many owners; everybody waits",
 }
 
 

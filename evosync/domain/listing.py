@@ -25,9 +25,18 @@ class Listing:
         return digest(*products, "groups", *sorted(group.id for group in self.groups)).hex()
 
 
+_FEW = 20
+
+
 def looks_wrong(count: int, known: int) -> bool:
-    """Whether a listing has lost so much that a fault is likelier than a clearance: nothing, or under half."""
-    return known > 0 and count * 2 < known
+    """Whether a listing has lost so much that a fault is likelier than a clearance.
+
+    That is everything, half of several, or of many more than a tenth: a last page that came half is no more.
+    """
+    lost = known - count
+    if lost <= 0:
+        return False
+    return count == 0 or (lost > 1 and lost * 2 >= known) or (lost > _FEW and lost * 10 > known)
 
 
 def doubt(

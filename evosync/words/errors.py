@@ -45,7 +45,7 @@ class Card:
 
 CARDS: Final[tuple[Card, ...]] = (
     Card(
-        codes=("VK 1", "VK 10", "VK 36", "VK 5xx", "VK time-out", "VK body"),
+        codes=("VK 1", "VK 10", "VK 36", "VK 5xx"),
         tone=Tone.WE,
         title=Both("VK ответил сбоем", "VK had a fault"),
         cause=Both("Серверы ВКонтакте не справились с запросом.", "VK's servers did not cope with the request."),
@@ -96,7 +96,7 @@ CARDS: Final[tuple[Card, ...]] = (
         action=Action.RECONNECT,
     ),
     Card(
-        codes=("VK 7", "VK 15", "VK 200", "VK 203", "VK 205"),
+        codes=("VK 7", "VK 15", "VK 200", "VK 203", "VK 205", "VK no community"),
         tone=Tone.YOU,
         title=Both("Нет доступа к витрине", "No access to the shop"),
         cause=Both(
@@ -529,7 +529,7 @@ CARDS: Final[tuple[Card, ...]] = (
         you=Both("Ничего делать не нужно.", "Nothing to do."),
     ),
     Card(
-        codes=("Evotor 5xx", "Evotor time-out", "Evotor body"),
+        codes=("Evotor 5xx",),
         tone=Tone.WE,
         title=Both("Эвотор сейчас не отвечает", "Evotor does not answer"),
         cause=Both("Сбой или работы на их стороне.", "A fault or works on their side."),
@@ -538,6 +538,16 @@ CARDS: Final[tuple[Card, ...]] = (
             "Tries less and less often; the old list is kept.",
         ),
         you=Both("Ничего делать не нужно.", "Nothing to do."),
+    ),
+    Card(
+        codes=("Redis",),
+        tone=Tone.WE,
+        title=Both("Заминка у нас", "A hitch on our side"),
+        cause=Both(
+            "Наш сервер, который держит темп для VK, не отвечает.", "Our server that keeps the pace for VK is away."
+        ),
+        does=Both("Чиним и продолжим с того же места.", "We mend it and go on where we stopped."),
+        you=Both("Ничего делать не нужно.", "Nothing to do."),
     ),
     Card(
         codes=("incomplete",),
@@ -579,7 +589,13 @@ UNKNOWN: Final = Card(
 """For a code that nobody has described yet: it is ours to find out."""
 
 _BY_CODE: Final[Mapping[str, Card]] = {code: card for card in CARDS for code in card.codes}
-_HTTP: Final = re.compile(r"(VK|Evotor) (?:HTTP )?([1-5]\d\d)")
+_HTTP: Final = re.compile(r"VK HTTP \d{3}|(?:VK|Evotor) 5\d\d")
+"""A status of VK's web servers, whichever, means that none of its API answered."""
+
+_SILENCES: Final = frozenset(
+    {"body", "connection", "cut", "resting", "shape", "time-out", "timeout", "unreachable", "upload"}
+)
+"""What a cloud did instead of answering, after its name."""
 
 
 def card_of(code: str) -> Card | None:
@@ -589,9 +605,5 @@ def card_of(code: str) -> Card | None:
     if code in _BY_CODE:
         return _BY_CODE[code]
     side, _, rest = code.partition(" ")
-    if rest in {"connection", "time-out", "timeout", "body"}:
-        return _BY_CODE.get(f"{side} 5xx", UNKNOWN)
-    found = _HTTP.fullmatch(code)
-    if found is not None and found[2].startswith("5"):
-        return _BY_CODE[f"{found[1]} 5xx"]
-    return UNKNOWN
+    is_http = _HTTP.fullmatch(code) is not None
+    return _BY_CODE.get(f"{side} 5xx", UNKNOWN) if rest in _SILENCES or is_http else UNKNOWN

@@ -125,9 +125,16 @@ def test_every_code_of_evotor_is_described(code: str) -> None:
     assert card_of(f"Evotor {code}") not in {None, UNKNOWN}
 
 
-@pytest.mark.parametrize("code", ["VK HTTP 502", "VK 1", "VK time-out", "VK body", "VK connection"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("VK HTTP 502", "VK HTTP 404", "VK 1", "VK timeout", "VK body", "VK cut", "VK unreachable", "VK shape"),
+        *("VK upload", "VK resting", "Redis"),
+    ],
+)
 def test_trouble_at_vk_is_never_the_owner_s_fault(code: str) -> None:
     card = card_of(code)
+    assert card not in {None, UNKNOWN}
     assert card is not None
     assert card.tone is Tone.WE
 

@@ -1,0 +1,209 @@
+"""Bad hours of both clouds. After each, VK is as the till says, and nothing was made twice.
+
+One refusal, one lost reply, quotas and captchas met by a whole run, tokens taken away, stores unpaid or emptied: see
+tests/sync/test_run_*.py. Here they last, and come in the middle.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from evosync.sandbox.faults import Fault
+from evosync.words.language import Language
+from tests.hard.sees import sees
+from tests.sync.world import Owner, World
+
+CREATES_MADE = 20
+
+
+def of_vk(method: str) -> bool:
+    return not method.startswith("evotor")
+
+
+async def an_hour(world: World, owners: Sequence[Owner]) -> int:
+    """All their routine runs of an hour; how many there were."""
+    until, runs = world.clock() + timedelta(hours=1), 0
+    while True:
+        due = [(at, owner) for owner in owners if (at := await owner.next_at()) is not None]
+        at, owner = min(due, key=lambda pair: pair[0])
+        if at > until:
+            world.clock.ahead += max(until - world.clock(), timedelta())
+            return runs
+        await owner.next_turn()
+        runs += 1
+
+
+async def all_well(owner: Owner, *, items: int) -> None:
+    """As the service goes on by itself, soon all is in step; nothing was lost, nothing was made twice."""
+    for _ in range(40):
+        record = await owner.next_turn()
+        if record.outcome == "ok" and set((await owner.statuses()).values()) == {"in_step"}:
+            break
+    owner.assert_mirrored()
+    assert len(owner.items) == owner.community.writes["market.add"] == items
+    seen = await sees(owner)
+    assert (seen.state, seen.outcome, seen.whose_move) == ("idle", "ok", "ok")
+
+
+# VK
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "http"},
+        {"kind": "http", "status": 200, "body": "<html><body>Мы скоро вернёмся</body></html>"},
+        {"kind": "cut"},
+        {"kind": "error", "code": 10},
+    ],
+    ids=["503", "HTML with 200", "cut", "VK 10"],
+)
+async def test_vk_in_trouble_for_an_hour_costs_no_item_and_is_asked_little(
+    sqlite_world: World, fault: dict[str, Any]
+) -> None:
+    world = sqlite_world
+    owners = [await world.owner(4) for _ in range(4)]
+    before = world.sandbox.ledger.requests("vk")
+    world.sandbox.fault(fault.pop("kind"), "*", times=None, only_if=of_vk, **fault)
+    for owner in owners:
+        await owner.run()
+    runs = await an_hour(world, owners)
+    assert runs < 120, "half an hour's rest at most, doubled each time, is about eight tries an hour each"
+    assert world.sandbox.ledger.requests("vk") - before < 200
+    assert world.bell.broken == []
+    for language in Language:
+        assert {(await sees(owner, language)).whose_move for owner in owners} == {"we"}
+    assert {(await sees(owner)).title for owner in owners} == {"VK had a fault"}
+    world.sandbox.faults.clear()
+    for owner in owners:
+        await all_well(owner, items=4)
+
+
+async def half_way(owner: Owner) -> tuple["asyncio.Task[Any]", Fault]:
+    hold = owner.world.sandbox.fault("hold", "market.add", when="after", skip=CREATES_MADE)
+    running = asyncio.create_task(owner.run())
+    await owner.world.met(hold)
+    return running, hold
+
+
+@pytest.mark.parametrize("code", [5, 9, 14, 29])
+async def test_an_error_that_begins_in_the_middle_of_a_run_and_lasts_costs_no_item(
+    sqlite_world: World, code: int
+) -> None:
+    world = sqlite_world
+    owner = await world.owner(60)
+    running, hold = await half_way(owner)
+    method = "*" if code == 5 else "market.add"
+    world.sandbox.fault("error", method, code=code, times=None, only_if=of_vk)
+    hold.release()
+    record = await running
+    assert record.code == f"VK {code}"
+    assert len(owner.items) < 60
+    seen = await sees(owner)
+    if code == 5:
+        assert (seen.state, seen.outcome, seen.whose_move) == ("broken", "failed", "you")
+        assert len(world.bell.broken) == 1
+        world.sandbox.faults.clear()
+        await owner.connect_vk()
+    else:
+        assert (seen.state, seen.outcome, seen.whose_move) == ("idle", "partial", "we")
+        assert seen.title.endswith("products are on their way")
+        await an_hour(world, [owner])
+        assert world.bell.broken == []
+        world.sandbox.faults.clear()
+    await all_well(owner, items=60)
+
+
+async def test_a_storm_of_too_fast_costs_no_item_and_no_run(sqlite_world: World) -> None:
+    world = sqlite_world
+    owner = await world.owner(40)
+    storm = world.sandbox.fault("error", "*", code=6, times=10, chance=0.5, only_if=of_vk)
+    assert (await owner.run()).outcome == "ok"
+    assert storm.struck == 10
+    await all_well(owner, items=40)
+
+
+async def test_a_vk_that_answers_later_than_we_wait_costs_no_item(sqlite_world: World) -> None:
+    world = sqlite_world
+    owner = await world.owner(40)
+    # This world waits five seconds; what was asked for happens all the same.
+    slow = world.sandbox.fault("hang", "market.add", when="after", seconds=6, skip=12)
+    assert (await owner.run()).outcome == "partial"
+    assert slow.struck
+    await all_well(owner, items=40)
+
+
+async def test_every_fifth_connection_to_vk_is_cut_for_a_whole_run(sqlite_world: World) -> None:
+    world = sqlite_world
+    owner = await world.owner(60)
+    for when in ("before", "after"):
+        world.sandbox.fault("cut", "*", when=when, times=None, chance=0.1, only_if=of_vk)
+    for _ in range(4):
+        await owner.run()
+        world.clock.forward(minutes=1)
+        assert owner.community.duplicates() == {}
+    world.sandbox.faults.clear()
+    await all_well(owner, items=60)
+
+
+# Evotor
+
+
+@pytest.mark.parametrize("page_size", [1000, 4])
+async def test_half_pages_hide_nothing(sqlite_world: World, page_size: int) -> None:
+    world = sqlite_world
+    owner = await world.owner(12)
+    await owner.run()
+    world.sandbox.evotor.page_size = page_size
+    half = world.sandbox.fault("half_page", "evotor.products", times=None)
+    for _ in range(3):
+        record = await owner.run()
+        assert record.tally.hidden == 0
+        world.clock.forward(minutes=1)
+    assert half.struck
+    assert len([item for item in owner.items if not item.hidden]) == 12
+    world.sandbox.faults.clear()
+    await all_well(owner, items=12)
+
+
+async def test_the_last_page_of_a_big_shop_that_came_half_hides_nothing(sqlite_world: World) -> None:
+    world = sqlite_world
+    owner = await world.owner(200)
+    await owner.run()
+    world.sandbox.evotor.page_size = 100
+    world.sandbox.fault("half_page", "evotor.products", skip=1)
+    assert (await owner.run()).tally.hidden == 0
+    await all_well(owner, items=200)
+
+
+async def test_evotor_that_wants_fewer_requests_for_an_hour_is_asked_less_and_catches_up(sqlite_world: World) -> None:
+    world = sqlite_world
+    owner = await world.owner(6)
+    await owner.run()
+    owner.change(next(iter(owner.store.products.values())), price=999)
+    world.sandbox.fault("http", "evotor.*", status=429, times=None)
+    assert (await owner.run()).code == "Evotor 429"
+    seen = await sees(owner)
+    assert (seen.outcome, seen.title, seen.whose_move) == ("failed", "Evotor asks to wait", "we")
+    runs = await an_hour(world, [owner])
+    assert runs <= 10
+    world.sandbox.faults.clear()
+    await all_well(owner, items=6)
+
+
+async def test_an_unpaid_shop_of_one_store_stays_as_it_is_and_goes_on_when_it_is_paid(sqlite_world: World) -> None:
+    world = sqlite_world
+    owner = await world.owner(6)
+    await owner.run()
+    owner.store.unpaid = True
+    await owner.run()
+    await an_hour(world, [owner])
+    assert (await sees(owner)).whose_move in {"you", "ok"}
+    assert len([item for item in owner.items if not item.hidden]) == 6
+    owner.store.unpaid = False
+    owner.change(next(iter(owner.store.products.values())), price=999)
+    world.clock.forward(hours=6)
+    await all_well(owner, items=6)
