@@ -1,87 +1,34 @@
 """The command line's way in, and the only place that reads the environment."""
 
-import argparse
-import asyncio
 import os
+import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
 
-from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
-
-from evosync import logs
-from evosync.app import Core, Parts, open_core
-from evosync.cli import accounts, parser
-from evosync.cli.check import check
-from evosync.cli.demo import demo
-from evosync.cli.errors import UserError
-from evosync.cli.migrate import migrate
-from evosync.cli.serve import serve
-from evosync.cli.sync import sync
-from evosync.embedded import EmbeddedRedisError
-from evosync.sandbox.cli import main as sandbox_main
-from evosync.settings import Settings, SettingsError, load_settings
-
-_PARTS = {"serve": Parts.ALL, "web": Parts.WEB, "worker": Parts.WORKER}
+_INTERRUPTED = 130
+"""What a shell gives a command that Ctrl+C ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 2 for a person's mistake."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["sandbox"]:
-        return sandbox_main(arguments[1:])
-    options = parser.build().parse_args(arguments)
+    may_be_interrupted = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if may_be_interrupted:
+        signal.signal(signal.SIGINT, _leave)
+    from evosync.cli.commands import obey  # noqa: PLC0415 - takes seconds, in which somebody may think better of it
+
+    if may_be_interrupted:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        settings = load_settings(
-            os.environ, Path(".env"), host=getattr(options, "host", None), port=getattr(options, "port", None)
-        )
-        serving = options.command in _PARTS
-        logs.configure(
-            level=settings.log_level if serving else max_level(settings.log_level),
-            form=settings.log_format,
-            hide=settings.hidden,
-            stream=sys.stdout if serving else sys.stderr,
-        )
-        return asyncio.run(_run(settings, options))
-    except (UserError, SettingsError, EmbeddedRedisError) as mistake:
-        print(f"evosync: {mistake}", file=sys.stderr)
-        return 2
-    except RedisError as error:
-        print(f"evosync: Redis cannot be reached ({type(error).__name__}): check REDIS_URL", file=sys.stderr)
-        return 2
-    except SQLAlchemyError as error:
-        print(f"evosync: the database cannot be used ({type(error).__name__}): check DATABASE_URL", file=sys.stderr)
-        return 2
+        return obey(list(sys.argv[1:] if argv is None else argv), os.environ)
     except KeyboardInterrupt:
-        return 130
+        return _INTERRUPTED
 
 
-def max_level(level: str) -> str:
-    """A command speaks for itself; its log shows only what went wrong."""
-    return level if level in {"DEBUG", "WARNING", "ERROR"} else "WARNING"
-
-
-_WITH_CORE: Mapping[str, Callable[[Core, argparse.Namespace], Awaitable[int]]] = {
-    "user": accounts.create,
-    "connect": accounts.connect,
-    "choose": accounts.choose,
-    "sync": sync,
-}
-
-
-async def _run(settings: Settings, options: argparse.Namespace) -> int:
-    match options.command:
-        case "serve" | "web" | "worker":
-            return await serve(settings, _PARTS[options.command], host=settings.host, port=settings.port)
-        case "demo":
-            return await demo(settings, options)
-        case "check":
-            return await check(settings)
-        case "migrate":
-            return await migrate(settings)
-    async with open_core(settings) as core:
-        return await _WITH_CORE[options.command](core, options)
+def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """While nothing is begun yet: an exception in the middle of an import would come out as anything."""
+    os._exit(_INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from evosync.sync.supervisor import Supervisor
 from evosync.vk.dispatcher import Pressure
 from evosync.vk.pacer import MemoryPacer
 from evosync.vk.sides import VkAddress, VkSides
+from tests.doors import free_doors
 
 TOKEN = "a token of the tests, long enough"
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -50,7 +51,7 @@ async def get(address: str, path: str, token: str = "") -> tuple[int, str]:
 @pytest.mark.parametrize("parts", [Parts.ALL, Parts.WORKER])
 async def test_metrics_are_for_who_shows_the_token(tmp_path: Path, redis_url: str, parts: Parts) -> None:
     chosen = settings(tmp_path, METRICS_TOKEN=TOKEN, REDIS_URL=redis_url)
-    async with open_core(chosen) as core, running(core, parts, host="127.0.0.1", port=0) as address:
+    async with open_core(chosen) as core, running(core, parts, free_doors()) as address:
         assert (await get(address, "/metrics"))[0] == 401
         assert (await get(address, "/metrics", TOKEN[:-1]))[0] == 401
         await get(address, "/health")
@@ -63,7 +64,7 @@ async def test_metrics_are_for_who_shows_the_token(tmp_path: Path, redis_url: st
 
 async def test_without_port_and_token_there_are_no_metrics(tmp_path: Path, redis_url: str) -> None:
     chosen = settings(tmp_path, REDIS_URL=redis_url)
-    async with open_core(chosen) as core, running(core, Parts.WEB, host="127.0.0.1", port=0) as address:
+    async with open_core(chosen) as core, running(core, Parts.WEB, free_doors()) as address:
         assert (await get(address, "/metrics", TOKEN))[0] == 404
 
 
@@ -71,7 +72,7 @@ async def test_a_worker_and_its_cron_make_the_service_ready_and_their_absence_is
     tmp_path: Path, redis_url: str
 ) -> None:
     chosen = settings(tmp_path, REDIS_URL=redis_url)
-    async with open_core(chosen) as core, running(core, Parts.WEB, host="127.0.0.1", port=0) as address:
+    async with open_core(chosen) as core, running(core, Parts.WEB, free_doors()) as address:
         status, text = await get(address, "/health/ready")
         assert status == 503
         assert text == (
@@ -233,7 +234,7 @@ def test_a_run_is_counted_with_its_steps_products_and_requests() -> None:
 
 async def test_a_page_that_nobody_has_is_counted_under_one_name(tmp_path: Path, redis_url: str) -> None:
     chosen = settings(tmp_path, METRICS_TOKEN=TOKEN, REDIS_URL=redis_url)
-    async with open_core(chosen) as core, running(core, Parts.WEB, host="127.0.0.1", port=0) as address:
+    async with open_core(chosen) as core, running(core, Parts.WEB, free_doors()) as address:
         for path in ("/nowhere", "/wp-login.php"):
             await get(address, path)
         _, text = await get(address, "/metrics", TOKEN)

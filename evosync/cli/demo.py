@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from evosync.app import Core, Parts, open_core, want
+from evosync.cli.doors import Doors, taken
 from evosync.cli.errors import UserError
 from evosync.cli.serve import running
 from evosync.cli.sync import exit_code, run_once
@@ -54,10 +55,20 @@ class _FirstRun:
 
 
 async def demo(settings: Settings, options: argparse.Namespace) -> int:
-    """A fresh shop each time: what an earlier demo left is removed first."""
+    """A fresh shop each time: what an earlier demo left is removed first, unless it still runs."""
+    catalog = _catalog(options.catalog)
+    with taken("127.0.0.1", options.port, metrics_port=settings.metrics_port) as doors:
+        try:
+            return await _shown(settings, options, catalog, doors)
+        except OSError as error:
+            raise UserError(f"cannot listen: {error.strerror}; choose other ports with --port") from None
+
+
+async def _shown(
+    settings: Settings, options: argparse.Namespace, catalog: dict[str, object] | None, doors: Doors
+) -> int:
     folder = settings.data_dir / "demo"
     shutil.rmtree(folder, ignore_errors=True)
-    catalog = _catalog(options.catalog)
     sandbox = Sandbox()
     seeded = seed_demo(sandbox, catalog, options.first)
     stopping = asyncio.Event()
@@ -66,22 +77,19 @@ async def demo(settings: Settings, options: argparse.Namespace) -> int:
         loop.add_signal_handler(name, stopping.set)
     logging.getLogger().setLevel(logging.WARNING)
     sandbox_port = options.port + 1 if options.port else 0
-    try:
-        async with serve_sandbox(sandbox, port=sandbox_port) as clouds:
-            print(f"Sandbox of the two clouds     {clouds.url}")
-            local = settings.model_copy(update=_local(settings, clouds, folder, options.port))
-            async with open_core(local) as core:
-                user = await _owner(core, seeded)
-                async with running(core, Parts.ALL, host="127.0.0.1", port=options.port) as address:
-                    print(f"EvoSync                       {address}   {EMAIL} / {PASSWORD}   (admin: {_ADMIN})")
-                    code = await _first_run(core, user, stopping)
-                    if not options.once and not stopping.is_set():
-                        _say_where(clouds, seeded, address)
-                        await stopping.wait()
-                        print("\nStopping.")
-                    return code
-    except OSError as error:
-        raise UserError(f"cannot listen: {error.strerror}; choose other ports with --port") from None
+    async with serve_sandbox(sandbox, port=sandbox_port) as clouds:
+        print(f"Sandbox of the two clouds     {clouds.url}")
+        local = settings.model_copy(update=_local(settings, clouds, folder, options.port))
+        async with open_core(local) as core:
+            user = await _owner(core, seeded)
+            async with running(core, Parts.ALL, doors) as address:
+                print(f"EvoSync                       {address}   {EMAIL} / {PASSWORD}   (admin: {_ADMIN})")
+                code = await _first_run(core, user, stopping)
+                if not options.once and not stopping.is_set():
+                    _say_where(clouds, seeded, address)
+                    await stopping.wait()
+                    print("\nStopping.")
+                return code
 
 
 def _catalog(path: Path | None) -> dict[str, object] | None:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiohttp import web
 
 from evosync.app import Core, Parts, open_core, settle, worker
+from evosync.cli.doors import Door, Doors, refused, taken
 from evosync.jobs.postman import Postman, walking
 from evosync.metrics import feeling_lag
 from evosync.reports import start_reports
@@ -22,24 +23,23 @@ requests = logging.getLogger("evosync.requests")
 
 async def serve(settings: Settings, parts: Parts, *, host: str, port: int) -> int:
     """Until SIGINT or SIGTERM."""
-    start_reports(settings)
-    for notice in settings.notices:
-        log.warning(notice)
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stopping.set)
-    async with open_core(settings) as core, running(core, parts, host=host, port=port) as address:
-        settle()
-        log.info("serving", extra={"address": address, "parts": parts.name})
-        await stopping.wait()
-        log.info("stopping")
+    with taken(host, port, metrics_port=settings.metrics_port) as doors:
+        start_reports(settings)
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, stopping.set)
+        async with open_core(settings) as core, running(core, parts, doors) as address:
+            settle()
+            log.info("serving", extra={"address": address, "parts": parts.name})
+            await stopping.wait()
+            log.info("stopping")
     return 0
 
 
 @asynccontextmanager
-async def running(core: Core, parts: Parts, *, host: str, port: int) -> AsyncIterator[str]:
-    """The chosen parts, with a server in front; yields its address. Leaving stops them gracefully."""
+async def running(core: Core, parts: Parts, doors: Doors) -> AsyncIterator[str]:
+    """The chosen parts, with a server at the doors; yields its address. Leaving stops them gracefully."""
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(core))
         supervisor = None
@@ -48,18 +48,23 @@ async def running(core: Core, parts: Parts, *, host: str, port: int) -> AsyncIte
             await stack.enter_async_context(walking(postman))
             supervisor = await stack.enter_async_context(worker(core, wake_postman=postman.wake))
         await stack.enter_async_context(feeling_lag(core.metrics))
-        if core.settings.metrics_port is not None:
-            await _listen(stack, metrics_only(core, supervisor), host, core.settings.metrics_port)
+        if doors.metrics is not None:
+            await _listen(stack, metrics_only(core, supervisor), doors.metrics)
         app = build_site(core, services, supervisor) if Parts.WEB in parts else health_only(core, supervisor)
-        yield await _listen(stack, app, host, port)
+        yield await _listen(stack, app, doors.main)
 
 
-async def _listen(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> str:
-    """The address that was taken; on the way out requests in hand get five seconds."""
+async def _listen(stack: AsyncExitStack, app: web.Application, door: Door) -> str:
+    """The address; on the way out requests in hand get five seconds."""
     # Whoever was refused before he had sent all is listened to for three seconds more, not ten.
     runner = web.AppRunner(app, access_log=requests, access_log_class=PathLog, shutdown_timeout=5.0, lingering_time=3.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, host, port).start()
-    chosen = runner.addresses[0]
-    return f"http://{chosen[0]}:{chosen[1]}"
+    chosen = door[0].getsockname()
+    where = f"{chosen[0]}:{chosen[1]}"
+    try:
+        for one in door:
+            await web.SockSite(runner, one).start()
+    except OSError as error:  # of two that took the door at once, the other was faster
+        raise refused(where, error, "--port") from None
+    return f"http://{where}"

@@ -36,6 +36,7 @@ from tests import services
 from tests.bench.clouds import Clouds, clouds
 from tests.bench.figures import Figure
 from tests.bench.service import Service
+from tests.doors import free_doors
 
 BURST = 1_000
 JUST_CHANGED = Patience().hint_overlap.total_seconds() + 5
@@ -257,7 +258,7 @@ async def _service(sandbox: Clouds, where: dict[str, str], **more: Any) -> Async
         **where, **sandbox.urls,
     )  # fmt: skip
     settings = settings.model_copy(update=more)
-    async with open_core(settings) as core, running(core, Parts.ALL, host="127.0.0.1", port=0) as url:
+    async with open_core(settings) as core, running(core, Parts.ALL, free_doors()) as url:
         settle()
         yield core, url
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import evosync.cli.commands  # noqa: F401 - each command finds it imported
 from evosync.__main__ import main
 
 _FORKS = multiprocessing.get_context("forkserver")

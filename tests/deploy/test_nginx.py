@@ -14,6 +14,7 @@ from evosync.cli.serve import running
 from evosync.settings import load_settings
 from evosync.web.webhooks.paths import every_path
 from tests.deploy.front import NAME, Front, front, unverified
+from tests.doors import free_doors
 
 
 @pytest.fixture
@@ -154,7 +155,7 @@ async def test_the_real_service_is_served(tmp_path: Path, redis_url: str) -> Non
     )  # fmt: skip
     async with (
         open_core(settings) as core,
-        running(core, Parts.WEB, host="127.0.0.1", port=0) as address,
+        running(core, Parts.WEB, free_doors()) as address,
         front(tmp_path, address.removeprefix("http://")) as ours,
     ):
         async with ours.get("/login") as page:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+import evosync.cli.commands  # noqa: F401 - each process finds it imported
 from evosync.__main__ import main
 from evosync.app import open_core
 from evosync.cli.sync import run_once

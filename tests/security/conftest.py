@@ -10,6 +10,7 @@ import pytest
 from evosync.app import Core, Parts, open_core
 from evosync.cli.serve import running
 from evosync.settings import load_settings
+from tests.doors import free_doors
 from tests.services import strays
 
 SECRET = "the secret that Evotor shows us"
@@ -42,7 +43,7 @@ async def served(tmp_path: Path, redis_url: str) -> AsyncIterator[Served]:
     )  # fmt: skip
     async with (
         open_core(settings) as core,
-        running(core, Parts.WEB, host="127.0.0.1", port=0) as address,
+        running(core, Parts.WEB, free_doors()) as address,
         aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser,
     ):
         async with browser.get(f"{address}/login"):
