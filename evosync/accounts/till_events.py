@@ -38,6 +38,7 @@ async def obey(connection: AsyncConnection, delivery: Delivery) -> UserId | None
 
     One that came before changes nothing, nor does one that is older than what is known already.
     """
+    await till_accounts.lock(connection, delivery.till_user or "")
     known = await till_accounts.by_till(connection, delivery.till_user or "")
     is_late = await _is_late(connection, delivery)
     try:

@@ -70,6 +70,11 @@ async def by_till(connection: AsyncConnection, till_user: str) -> TillAccount | 
     return _account((await connection.execute(_BY_TILL, {"till_user": till_user})).mappings().first())
 
 
+async def lock(connection: AsyncConnection, till_user: str) -> None:
+    """What is said of this till is dealt with one after another, until the transaction ends."""
+    await connection.execute(select(_e.user_id).where(_e.till_user == till_user).with_for_update())
+
+
 async def by_user(connection: AsyncConnection, user: UserId) -> TillAccount | None:
     return _account((await connection.execute(_BY_USER, {"user": user})).mappings().first())
 
