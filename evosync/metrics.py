@@ -32,7 +32,8 @@ from sqlalchemy.pool import QueuePool
 from evosync import __version__
 from evosync.db import mirrors as turns
 from evosync.db.engine import Database
-from evosync.db.site import LetterState, UserStatus
+from evosync.db.outbox import LetterState
+from evosync.db.site import UserStatus
 from evosync.db.tables import mirrors, sync_configs, sync_runs, users
 from evosync.db.tables.site import letters
 from evosync.domain.ids import RunId, UserId

@@ -9,8 +9,8 @@ from sqlalchemy import Select, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.accounts.letters import tell
-from evosync.db import site as people
 from evosync.db.engine import Database
+from evosync.db.glance import count_problems
 from evosync.db.tables import cached_products, evotor_connections, mirrors, sync_configs, sync_runs, vk_connections
 from evosync.db.tables.site import letters
 from evosync.domain.connection import Health
@@ -208,7 +208,7 @@ async def _well_again(connection: AsyncConnection, *, at: datetime) -> Sequence[
         if not is_over or (well_at is not None and well_at > failing_at):
             continue
         first, caught_up = await _since(connection, UserId(user), failing_at)
-        problems = await people.count_problems(connection, UserId(user))
+        problems = await count_problems(connection, UserId(user))
         values = {"since_at": first or good_at, "caught_up": caught_up, "problems": problems}
         due.append((UserId(user), Kind.WELL_AGAIN, values))
     return due

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from evosync.db import outbox
 from evosync.db import site as people
 from evosync.db.site import Person, UserStatus
 from evosync.domain.ids import UserId
@@ -35,7 +36,7 @@ async def write_letter(
     channel, address = _way(person, kind, to)
     if not address:
         return False
-    await people.add_letter(
+    await outbox.add_letter(
         connection,
         user=person.id,
         channel=channel,

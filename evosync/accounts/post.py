@@ -8,9 +8,11 @@ from typing import Final
 
 from evosync.accounts.letters import SMS
 from evosync.accounts.links import BadLink, Links
+from evosync.db import outbox
 from evosync.db import site as people
 from evosync.db.engine import Database
-from evosync.db.site import LetterRow, LetterState, Link
+from evosync.db.outbox import LetterRow, LetterState
+from evosync.db.site import Link
 from evosync.notify.letters import Renderer
 from evosync.notify.mail import Mail, NotSent
 from evosync.notify.sms import Sms
@@ -38,11 +40,11 @@ class PostOffice:
     async def send_due(self) -> int:
         """Sends what is due; how many letters went out. It may be called as often as one likes."""
         at = self.clock()
-        due = await self.database.read(lambda connection: people.due_letters(connection, at=at, limit=BATCH))
+        due = await self.database.read(lambda connection: outbox.due_letters(connection, at=at, limit=BATCH))
         sent = 0
         for letter in due:
             claimed = await self.database.write(
-                lambda connection, letter=letter: people.claim_letter(connection, letter, until=at + _CLAIM)  # type: ignore[misc]  # a loop variable bound at once
+                lambda connection, letter=letter: outbox.claim_letter(connection, letter, until=at + _CLAIM)  # type: ignore[misc]  # a loop variable bound at once
             )
             if claimed:
                 sent += await self._send(letter)
@@ -104,13 +106,13 @@ class PostOffice:
             return
         next_at = self.clock() + back_off(letter.tries)
         await self.database.write(
-            lambda connection: people.delay_letter(connection, letter.id, error=str(error), next_at=next_at)
+            lambda connection: outbox.delay_letter(connection, letter.id, error=str(error), next_at=next_at)
         )
 
     async def _finish(self, letter: LetterRow, state: LetterState, error: str) -> None:
         at = self.clock()
         await self.database.write(
-            lambda connection: people.finish_letter(connection, letter.id, state=state, error=error, at=at)
+            lambda connection: outbox.finish_letter(connection, letter.id, state=state, error=error, at=at)
         )
 
 

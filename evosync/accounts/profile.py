@@ -14,6 +14,7 @@ from evosync.accounts.throttle import MAIL_ACCOUNT, Throttle
 from evosync.db import site as people
 from evosync.db.engine import Database
 from evosync.db.site import NOTICES, Person, Purpose, UserStatus
+from evosync.db.takeout import everything_about
 from evosync.security.passwords import Passwords
 from evosync.words.letters import Kind
 
@@ -111,7 +112,7 @@ async def erase(connection: AsyncConnection, person: Person, *, by: Person, at: 
 
 async def my_data(database: Database, sessions: Sessions, person: Person, *, at: datetime) -> Mapping[str, Any]:
     """Everything kept about a person, but for secrets: those are of use to nobody but the service."""
-    kept = await database.read(lambda connection: people.everything_about(connection, person.id))
+    kept = await database.read(lambda connection: everything_about(connection, person.id))
     sign_ins = [
         {"device": one.agent, "address": one.address, "since": one.since, "last_used": one.seen}
         for one in await sessions.listed(person.id, at=at)

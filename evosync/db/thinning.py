@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db.deliveries import Kind, State
 from evosync.db.engine import Database
-from evosync.db.site import LetterState
+from evosync.db.outbox import LetterState
 from evosync.db.tables import deliveries, mirrors, pending_tokens, run_items, sync_runs
 from evosync.db.tables.site import audit, letters, links
 from evosync.domain.mirror import Outcome

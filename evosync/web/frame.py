@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from evosync.db.site import Glance, glance
+from evosync.db.glance import Glance, glance
 from evosync.domain.connection import Health
 from evosync.domain.mirror import Outcome
 from evosync.web.keys import CLIENT, FORMAT, SERVICES, WORDS

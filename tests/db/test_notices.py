@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, insert, select, update
 
-from evosync.db import accounts, connections, runs, site, thinning, till_accounts
+from evosync.db import accounts, connections, outbox, runs, site, thinning, till_accounts
 from evosync.db import deliveries as calls
 from evosync.db.deliveries import Delivery, State, key_of
 from evosync.db.engine import Database
@@ -260,11 +260,11 @@ async def test_old_audit_rows_letters_and_links_go_and_young_ones_stay(world: Wo
         for days in (400, 91, 1):
             at = NOW - days * DAY
             await site.record(connection, "tested", actor=world.owner, user=world.owner, at=at)
-            number = await site.add_letter(
+            number = await outbox.add_letter(
                 connection, user=world.owner, channel="mail", kind="reset", address="a@example.org", language="ru",
                 values={}, link_id=None, at=at,
             )  # fmt: skip
-            await site.finish_letter(connection, number, state=site.LetterState.SENT, at=at)
+            await outbox.finish_letter(connection, number, state=outbox.LetterState.SENT, at=at)
             await site.add_link(
                 connection, user=world.owner, purpose=site.Purpose.RESET, nonce=bytes([days % 256]) * 32,
                 hashed=bytes([days % 256]) * 32, detail="", at=at, expires_at=at + HOUR,
@@ -301,7 +301,7 @@ async def test_old_webhook_calls_and_tokens_that_nobody_asked_for_go_and_events_
 
 async def test_a_letter_that_still_waits_is_never_taken_away(world: World) -> None:
     async with world.database.writing() as connection:
-        await site.add_letter(
+        await outbox.add_letter(
             connection, user=world.owner, channel="mail", kind="reset", address="a@example.org", language="ru",
             values={}, link_id=None, at=NOW - 400 * DAY,
         )  # fmt: skip

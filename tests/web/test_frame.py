@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from evosync.db.site import Glance
+from evosync.db.glance import Glance
 from evosync.web.frame import state_pill
 from evosync.web.pictures import DECORATION, Bar, gathered, picture
 from evosync.words.format import Format, zone_of

@@ -19,7 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db.admin.around import LAST, PAGE, STALE, E, M, S, U, V, around, is_broken, like
-from evosync.db.site import Glance, UserStatus
+from evosync.db.glance import Glance
+from evosync.db.site import UserStatus
 from evosync.db.tables.runs import sync_runs
 from evosync.db.tables.till import cached_products, cached_stores
 from evosync.db.tables.users import roles, user_roles

@@ -22,7 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from evosync.db import mirrors as due
 from evosync.db.admin.around import LAST, SOON, STALE, STOPPED, E, M, S, U, V, around, count, is_broken
 from evosync.db.mirrors import SILENCE
-from evosync.db.site import LetterState, UserStatus
+from evosync.db.outbox import LetterState
+from evosync.db.site import UserStatus
 from evosync.db.tables.mirrors import mirrors
 from evosync.db.tables.runs import sync_runs
 from evosync.db.tables.site import letters, links

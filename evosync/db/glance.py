@@ -1,0 +1,102 @@
+"""What the head of every owner's page says of his mirror."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import bindparam, distinct, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from evosync.db.tables.choices import sync_configs
+from evosync.db.tables.connections import evotor_connections, vk_connections
+from evosync.db.tables.mirrors import mirrors
+from evosync.db.tables.runs import sync_runs
+from evosync.db.tables.till import cached_products
+from evosync.db.tables.users import users
+from evosync.domain.ids import UserId
+from evosync.domain.status import NEEDS_OWNER
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the head of every owner's page says of his mirror."""
+
+    evotor: str | None = None
+    """Health of the connection; None: not connected."""
+    vk: str | None = None
+    started_at: datetime | None = None
+    paused_at: datetime | None = None
+    is_running: bool = False
+    done: int = 0
+    total: int = 0
+    last_outcome: str | None = None
+    last_code: str = ""
+    is_held_back: bool = False
+    """VK stopped some writes for a while."""
+    problems: int = 0
+
+
+_running, _last = sync_runs.alias("running"), sync_runs.alias("last")
+_GLANCE: Final = (
+    select(
+        evotor_connections.c.health.label("evotor"),
+        evotor_connections.c.sealed.is_not(None).label("has_evotor"),
+        vk_connections.c.health.label("vk"),
+        vk_connections.c.sealed.is_not(None).label("has_vk"),
+        sync_configs.c.started_at,
+        sync_configs.c.paused_at,
+        mirrors.c.pauses,
+        _running.c.id.label("running"),
+        _running.c.done,
+        _running.c.total,
+        _last.c.outcome,
+        _last.c.code,
+    )
+    .select_from(
+        users.outerjoin(evotor_connections, evotor_connections.c.user_id == users.c.id)
+        .outerjoin(vk_connections, vk_connections.c.user_id == users.c.id)
+        .outerjoin(sync_configs, sync_configs.c.user_id == users.c.id)
+        .outerjoin(mirrors, mirrors.c.user_id == users.c.id)
+        .outerjoin(_running, _running.c.id == mirrors.c.run_id)
+        .outerjoin(_last, _last.c.id == mirrors.c.last_run_id)
+    )
+    .where(users.c.id == bindparam("user"))
+)
+_PROBLEMS: Final = select(func.count(distinct(cached_products.c.product_id))).where(
+    cached_products.c.user_id == bindparam("user"),
+    cached_products.c.status.in_(sorted(standing.value for standing in NEEDS_OWNER)),
+    cached_products.c.gone_at.is_(None),
+)
+
+
+async def glance(connection: AsyncConnection, user: UserId, *, at: datetime) -> Glance:
+    row = (await connection.execute(_GLANCE, {"user": user})).mappings().first()
+    if row is None:
+        return Glance()
+    return Glance(
+        evotor=row["evotor"] if row["has_evotor"] else None,
+        vk=row["vk"] if row["has_vk"] else None,
+        started_at=row["started_at"],
+        paused_at=row["paused_at"],
+        is_running=row["running"] is not None,
+        done=row["done"] or 0,
+        total=row["total"] or 0,
+        last_outcome=row["outcome"],
+        last_code=row["code"] or "",
+        is_held_back=_holds(row["pauses"], at),
+        problems=await count_problems(connection, user) if row["started_at"] is not None else 0,
+    )
+
+
+async def count_problems(connection: AsyncConnection, user: UserId) -> int:
+    """Products that wait for their owner; one that several stores sell counts once."""
+    found = await connection.scalar(_PROBLEMS, {"user": user})
+    return int(found or 0)
+
+
+def _holds(pauses: Any, at: datetime) -> bool:
+    """`pauses` as the mirror's row has them: method → {"until": ISO time, …}."""
+    if not isinstance(pauses, dict):
+        return False
+    ends = [pause.get("until") for pause in pauses.values() if isinstance(pause, dict)]
+    return any(isinstance(end, str) and datetime.fromisoformat(end) > at for end in ends)
