@@ -54,6 +54,8 @@ from evosync.vk.sides import VkAddress, VkSides
 
 log = logging.getLogger(__name__)
 
+_LONGEST_LINE = timedelta(seconds=30)
+"""So long may a create wait for its turn, where VK is asked three times a second and pictures go first."""
 _LEAST_POOL = 10
 """Connections to the database that are kept, however few runs go on; as many again are opened in a rush."""
 
@@ -235,6 +237,7 @@ def _terms(settings: Settings) -> Terms:
         ),
         patience=Patience(held=held, overlap=timedelta(seconds=settings.catalog_delta_overlap_seconds)),
         settle=timedelta(seconds=settings.vk_settle_seconds),
+        send_within=max(timedelta(seconds=settings.vk_settle_seconds), _LONGEST_LINE),
         adds_per_day=settings.vk_adds_per_day,
     )
 

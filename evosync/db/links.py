@@ -150,9 +150,13 @@ async def drop(
 ) -> None:
     for chunk in chunked(sorted(products)):
         await connection.execute(
-            delete(item_links).where(_l.user_id == user, _l.community_id == community, _l.product_id.in_(chunk))
+            delete(item_links).where(
+                _l.user_id == user,
+                _l.community_id == community,
+                _l.product_id.in_(chunk),
+                _l.state == LinkState.INTENT.value,  # a newer run may have made what an older one gave up
+            )
         )
-    await tills.show_items(connection, user, community, products)
 
 
 async def save_placed(

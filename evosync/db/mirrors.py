@@ -100,7 +100,8 @@ async def load(connection: AsyncConnection, user: UserId, *, sealer: Sealer, def
         paused_at=row[_s.paused_at],
         readings={StoreId(store): reading_of(value) for store, value in row[_m.readings].items()},
         pauses={method: _pause(value) for method, value in row[_m.pauses].items()},
-        shop_read_at=row[_m.shop_read_at],
+        # A run that never ended may have stored what it read and not done it: the next one compares everything.
+        shop_read_at=row[_m.shop_read_at] if row[_m.run_id] is None else None,
         failures=row[_m.failures],
         interval=timedelta(seconds=row[_s.interval_seconds]) if row[_s.interval_seconds] else None,
         is_wanted=row[_m.wanted_at] is not None or row[_m.run_id] is not None,

@@ -71,7 +71,7 @@ def bind_marked(product: ProductId, link: Link | None, item: Item, draft: Draft)
 
     It may be of an earlier create than the last one sent. So its numbers are compared as they are, and
     its texts are taken for VK's form of ours only where they read the same. Who hid it is not known:
-    hidden it stays.
+    hidden it stays. Its face is left open, or it would count as in step before it was put right.
     """
     intent = link.written if link is not None and link.state is LinkState.INTENT else None
     written = intent or Written()
@@ -87,7 +87,6 @@ def bind_marked(product: ProductId, link: Link | None, item: Item, draft: Draft)
         written=written,
         read_back=ReadBack(),
         source=link.source if link is not None else b"",
-        face=item.face,
         photo_source=link.photo_source if link is not None else "",
         created_at=link.created_at if link is not None else None,
     )

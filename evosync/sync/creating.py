@@ -109,7 +109,9 @@ class Creator:
             status = waiting_for_vk(pause.code, pause.until.isoformat())
         else:
             return
-        await self._work.record((), dict.fromkeys(self._waiting, status), ())
+        statuses = dict.fromkeys(self._waiting, status)
+        self._work.count_left(statuses)
+        await self._work.record((), statuses, ())
 
     async def _drain(self, photos: PhotoSupply) -> None:
         while await self._chunk(CHUNK, photos):
@@ -126,9 +128,11 @@ class Creator:
             return False
         gone = asyncio.Event()
         self._sending |= {add.product: gone for add in chunk}
+        good_until = asyncio.get_running_loop().time() + work.send_within.total_seconds()
         try:
             await work.ledger.intend(work.user, work.community, [self._intent(add) for add in chunk])
-            outcomes = await asyncio.gather(*(self._send(add, photo) for add, photo in zip(chunk, ready, strict=False)))
+            sent = zip(chunk, ready, strict=False)
+            outcomes = await asyncio.gather(*(self._send(add, photo, good_until) for add, photo in sent))
             await self._record(chunk, outcomes)
         finally:
             for add in chunk:
@@ -171,19 +175,19 @@ class Creator:
             intent_at=self._work.clock(),
         )
 
-    async def _send(self, add: AddItem, photo: PhotoId) -> Outcome:
+    async def _send(self, add: AddItem, photo: PhotoId, good_until: float) -> Outcome:
         self._work.tried += 1
-        outcome = await self._try(add, photo)
+        outcome = await self._try(add, photo, good_until)
         if isinstance(outcome, Refused):
             softer = _softer(add, outcome.field)
             if softer is not None:
                 self._softened[add.product] = refusal_of(outcome)
-                return await self._try(softer, photo)
+                return await self._try(softer, photo, good_until)
         return outcome
 
-    async def _try(self, add: AddItem, photo: PhotoId) -> Outcome:
+    async def _try(self, add: AddItem, photo: PhotoId, good_until: float) -> Outcome:
         try:
-            return add, await self._work.shop.add_item(add, photo, priority=self._priority)
+            return add, await self._work.shop.add_item(add, photo, good_until=good_until, priority=self._priority)
         except CloudError as error:
             return error
 
@@ -268,10 +272,12 @@ class Creator:
             self._full = True
             work.note(Note.SHOP_FULL, error.code)
             statuses[add.product] = Status(Standing.SHOP_FULL)
+            work.count_left({add.product: statuses[add.product]})
         elif work.take_error(error, METHOD):
             pause = work.paused(METHOD)
             if pause is not None:
                 statuses[add.product] = waiting_for_vk(error.code, pause.until.isoformat())
+                work.count_left({add.product: statuses[add.product]})
         elif isinstance(error, Operators):
             work.fail(error)
         else:

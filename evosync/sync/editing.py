@@ -66,8 +66,9 @@ class Editor:
         pause = self._work.paused(METHOD)
         if self._waiting and pause is not None:
             self._work.waits_for = pause.code
-            waiting = waiting_for_vk(pause.code, pause.until.isoformat())
-            await self._work.record((), dict.fromkeys(self._waiting, waiting), ())
+            statuses = dict.fromkeys(self._waiting, waiting_for_vk(pause.code, pause.until.isoformat()))
+            self._work.count_left(statuses)
+            await self._work.record((), statuses, ())
 
     async def give_up(self, products: Iterable[ProductId]) -> None:
         """A newer plan speaks for these products: forget their edits, and wait for those on the way."""
@@ -205,6 +206,7 @@ class _Chunk:
             pause = work.paused(METHOD)
             if pause is not None:
                 self._statuses[edit.product] = waiting_for_vk(error.code, pause.until.isoformat())
+                work.count_left({edit.product: self._statuses[edit.product]})
         elif isinstance(error, Operators):
             work.fail(error)
         else:

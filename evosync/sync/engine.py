@@ -15,11 +15,16 @@ from evosync.sync.till_reading import Patience
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The operator's terms for all runs. `settle`: how long VK may still be doing a write whose reply was lost."""
+    """The operator's terms for all runs.
+
+    `settle`: how long VK may still be doing a write whose reply was lost. `send_within`: a create leaves so soon
+    after its intent, or not at all; another run repeats it two settles after that at the earliest.
+    """
 
     rhythm: Rhythm = field(default_factory=Rhythm)
     patience: Patience = field(default_factory=Patience)
     settle: timedelta = timedelta(seconds=40)
+    send_within: timedelta = timedelta(seconds=40)
     adds_per_day: int | None = None
 
 

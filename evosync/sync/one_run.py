@@ -195,7 +195,7 @@ class OneRun:
     def _left_undone(self, outcome: Outcome, *, full: bool) -> bool:
         """Whether the next run must read everything: a delta would not see again what this one saw and did not do."""
         failed = outcome is Outcome.FAILED and (full or self._side is Side.VK)
-        return self._look_again or failed or outcome is Outcome.CUT
+        return self._look_again or failed or outcome in {Outcome.CUT, Outcome.HELD}
 
     def _shop_is_unread(self) -> bool:
         return self._mirror.vk is not None and self._usable(self._mirror.vk) and self._shop_read_at is None
@@ -251,7 +251,8 @@ class OneRun:
             await engine.breakers.saw(Side.VK, user, None)
             await self._save_statuses(reading, draft.plan)
             self.draft = draft
-            if self._dry or self._mirror.started_at is None or not any(self._mirror.choice.stores.values()):
+            nothing_to_do = not any(self._mirror.choice.stores.values()) and not draft.links
+            if self._dry or self._mirror.started_at is None or nothing_to_do:
                 await self._mend(vk)
                 return Outcome.READ_ONLY
             work = self._new_work(vk, shop)
@@ -358,6 +359,7 @@ class OneRun:
             tally=self._tally,
             watcher=engine.watcher,
             pauses=self._pauses,
+            send_within=engine.terms.send_within,
             notes=self._notes,
         )
         self._works.append(work)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from evosync.domain.action import AddAlbum, AlbumKey, Note, PlaceItems, RenameAlbum, TieAlbum, Unplace
 from evosync.domain.catalog import Album
-from evosync.domain.errors import CloudError, Full, NotFound, Operators, Quota, Unknown
+from evosync.domain.errors import CloudError, Full, NotFound, Operators, Unknown
 from evosync.domain.ids import AlbumId, ItemId, ProductId
 from evosync.domain.links import AlbumLink
 from evosync.domain.status import Standing, Status
@@ -18,6 +18,8 @@ LIST = 50
 
 ALBUM_METHOD = "market.addAlbum"
 PLACE_METHOD = "market.addToAlbum"
+_NO_ALBUM = "VK 1402"
+"""Of the two things that are not found, the album: 1403 is about an item (VK FACTS 4)."""
 
 
 class Placer:
@@ -106,7 +108,7 @@ class Placer:
             except Unknown:
                 work.unsure = True
             except CloudError as error:
-                work.take_error(error, "market.removeFromAlbum")
+                self._take(error, "market.removeFromAlbum")
             else:
                 if arrived is not None:
                     await work.ledger.save_placed(work.user, work.community, [Placed(move.product, arrived)])
@@ -122,27 +124,39 @@ class Placer:
         ready = self._ready.get(key)
         if ready is not None:
             await ready.wait()
-        album = self._albums.get(key)
-        if album is None or work.failure is not None or work.paused(PLACE_METHOD) is not None:
+        if work.failure is not None or work.paused(PLACE_METHOD) is not None:
             return
+        album = self._albums.get(key)
+        if album is not None:
+            await self._put(key, album, batch)
+        elif work.paused(ALBUM_METHOD) is None:
+            await self._go_without(batch)
+
+    async def _put(self, key: AlbumKey, album: AlbumId, batch: list[tuple[ProductId, ItemId]]) -> None:
+        work = self._work
         try:
             await work.shop.place(album, [item for _, item in batch])
-        except NotFound:
-            if await self._remake(key, album):
+        except NotFound as error:
+            if error.code != _NO_ALBUM:
+                work.unsure = True  # an item is gone: the next reading tells which
+            elif await self._remake(key, album):
                 await self._fill(key, batch)
         except Full:
             work.note(Note.ALBUM_FULL, key)
-            statuses = {product: Status(Standing.IN_STEP_NO_ALBUM) for product, _ in batch}
-            await work.record((), statuses, ())
+            await self._go_without(batch)
         except Unknown:
             work.unsure = True
         except CloudError as error:
-            self._take(error, PLACE_METHOD)
+            if self._take(error, PLACE_METHOD):
+                await self._go_without(batch)
         else:
             self._arrived.update((product, album) for product, _ in batch if product in self._moves)
             here = [Placed(product, album) for product, _ in batch if product not in self._moves]
             if here:
                 await work.ledger.save_placed(work.user, work.community, here)
+
+    async def _go_without(self, batch: Sequence[tuple[ProductId, ItemId]]) -> None:
+        await self._work.record((), {product: Status(Standing.IN_STEP_NO_ALBUM) for product, _ in batch}, ())
 
     async def _make(self, action: AddAlbum) -> None:
         work = self._work
@@ -203,11 +217,14 @@ class Placer:
         await self._make(recipe)
         return key in self._albums
 
-    def _take(self, error: CloudError, method: str) -> None:
+    def _take(self, error: CloudError, method: str) -> bool:
+        """True for a plain refusal, which is counted."""
         work = self._work
         if work.take_error(error, method):
-            return
+            return False
         if isinstance(error, Operators):
             work.fail(error)
-        elif not isinstance(error, Quota):
-            work.tally.failures[error.code] = work.tally.failures.get(error.code, 0) + 1
+            return False
+        work.tally.failed += 1
+        work.tally.failures[error.code] = work.tally.failures.get(error.code, 0) + 1
+        return True

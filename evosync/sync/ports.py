@@ -104,7 +104,14 @@ class ShopSide(Protocol):
     async def items(self, ids: Sequence[ItemId], *, priority: Priority = Priority.READ) -> Mapping[ItemId, Item]:
         """By id; what VK no longer has is absent from the answer."""
 
-    async def add_item(self, action: AddItem, photo: PhotoId, *, priority: Priority = Priority.NEW) -> Added: ...
+    async def newest(self) -> tuple[tuple[Album, ...], Mapping[ItemId, Item]]:
+        """All albums, and the items that were made last, a page of them (VK FACTS 6: the newest come first)."""
+
+    async def add_item(
+        self, action: AddItem, photo: PhotoId, *, good_until: float, priority: Priority = Priority.NEW
+    ) -> Added:
+        """Does not leave after `good_until`, on the loop's clock: by then another run may have sent it again."""
+
     async def edit_item(self, action: EditItem, *, priority: Priority = Priority.PRICE) -> Item | None:
         """The item as read back in the same call, where it was."""
 
@@ -183,7 +190,9 @@ class Ledger(Protocol):
     async def save_links(self, user: UserId, community: CommunityId, links: Sequence[Link]) -> None:
         """Whole links (insert or update); also sets `vk_product_id` of the cached products."""
 
-    async def drop_links(self, user: UserId, community: CommunityId, products: Sequence[ProductId]) -> None: ...
+    async def drop_links(self, user: UserId, community: CommunityId, products: Sequence[ProductId]) -> None:
+        """Forget intents, and only these."""
+
     async def save_placed(self, user: UserId, community: CommunityId, placed: Sequence[Placed]) -> None: ...
     async def save_album_links(self, user: UserId, community: CommunityId, links: Sequence[AlbumLink]) -> None:
         """Insert or update by (store, group)."""

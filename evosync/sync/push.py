@@ -106,6 +106,7 @@ class Push:
         """Do it all, or as much as VK lets; errors are left in the `Work`, nothing is raised for them."""
         await self._keep()
         if self._beyond:
+            self._work.count_left(self._beyond)
             await self._work.record((), self._beyond, ())
         async with asyncio.TaskGroup() as group:
             group.create_task(self._edit())

@@ -1,6 +1,6 @@
 """Second step of a run: how does the shop in VK stand now, and what of it is new."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from evosync.domain.catalog import Album, Community, Item, Shop, ShopTrouble
 from evosync.domain.errors import GuardTripped, Rejected, Side
@@ -34,12 +34,21 @@ class ShopReader:
         await self._save(albums_known, items_known, reading.albums, items)
         return Shop(albums=reading.albums, items=items, missing=missing)
 
-    async def some(self, links: Mapping[ProductId, Link], titles: Iterable[str]) -> Shop:
-        """The items of a few products, and what is remembered of items of the same titles. Not complete."""
+    async def some(self, links: Mapping[ProductId, Link], titles: Collection[str]) -> Shop:
+        """The items of a few products, and what bears one of the `titles` of those without one. Not complete.
+
+        What the owner made in VK since the last full reading is in no memory: before anything new is made, the
+        albums and the newest items are looked at.
+        """
         named = _named(links)
         found = await self._shop.items(sorted(named), priority=Priority.HINT) if named else {}
-        albums = await self._ledger.cached_albums(self._user, self._community)
-        items = {item.id: item for item in await self._ledger.cached_items(self._user, self._community, titles=titles)}
+        if not titles:
+            albums: tuple[Album, ...] = await self._ledger.cached_albums(self._user, self._community)
+            items: dict[ItemId, Item] = {}
+        else:
+            cached = await self._ledger.cached_items(self._user, self._community, titles=titles)
+            albums, newest = await self._shop.newest()
+            items = {**{item.id: item for item in cached}, **newest}
         return Shop(albums=albums, items={**items, **found}, missing=frozenset(named - found.keys()), complete=False)
 
     async def _save(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from evosync.domain.action import Note
 from evosync.domain.errors import CloudError, GuardTripped, Quota, Rejected, Side, Unavailable
@@ -31,6 +32,8 @@ class Work:
     tally: Tally
     watcher: Watcher
     pauses: dict[str, Pause]
+    send_within: timedelta
+    """Of its intent a create must leave so soon, or not at all."""
     notes: dict[Note, set[str]] = field(default_factory=dict)
     total: int = 0
     done: int = 0
@@ -73,6 +76,12 @@ class Work:
 
     def note(self, note: Note, value: str) -> None:
         self.notes.setdefault(note, set()).add(value)
+
+    def count_left(self, statuses: Mapping[ProductId, Status]) -> None:
+        """Count what is not done in this run, with the reason that the owner sees."""
+        for status in statuses.values():
+            self.tally.skipped += 1
+            self.tally.reasons[status.standing.value] = self.tally.reasons.get(status.standing.value, 0) + 1
 
     def count_failure(self, code: str) -> None:
         """Count a refused write; stops everything when most are refused."""

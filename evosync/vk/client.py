@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from math import inf
 from typing import Any, TypeVar
 
 from evosync.domain.action import AddItem, EditItem
@@ -76,6 +77,14 @@ class VkShop:
         await together(everything)
         return ShopReading(community.result(), albums.result(), found)
 
+    async def newest(self) -> tuple[tuple[Album, ...], dict[ItemId, Item]]:
+        albums = asyncio.ensure_future(self._albums(Priority.HINT))
+        page = asyncio.ensure_future(self._page(0, PAGE, Priority.HINT))
+        both: list[asyncio.Future[Any]] = [albums, page]
+        await together(both)
+        items, _ = page.result()
+        return albums.result(), {item.id: item for item in items}
+
     async def community(self, *, priority: Priority = Priority.READ) -> Community:
         """Raises `Rejected` for a community that VK does not know: nothing can ever be mirrored into it."""
         try:
@@ -99,7 +108,9 @@ class VkShop:
         )
         return {item.id: item for part in parts for item in part if item.availability is not Availability.REMOVED}
 
-    async def add_item(self, action: AddItem, photo: PhotoId, *, priority: Priority = Priority.NEW) -> Added:
+    async def add_item(
+        self, action: AddItem, photo: PhotoId, *, good_until: float = inf, priority: Priority = Priority.NEW
+    ) -> Added:
         def read(value: Any, seen: SeenItems) -> Added:
             item = ItemId(int(value["market_item_id"]))
             return Added(item, seen.get((self._owner, item)))
@@ -119,6 +130,7 @@ class VkShop:
             read,
             priority=priority,
             read_back=ReadBack(self._owner),
+            good_until=good_until,
         )
 
     async def edit_item(self, action: EditItem, *, priority: Priority = Priority.PRICE) -> Item | None:
@@ -180,20 +192,22 @@ class VkShop:
         """Raises `Refused` with field "photo" for a picture that VK does not take."""
         return await self._photos.upload(picture, count)
 
-    async def _page(self, offset: int, count: int) -> tuple[list[Item], int]:
+    async def _page(self, offset: int, count: int, priority: Priority = Priority.READ) -> tuple[list[Item], int]:
         """A page of the shop; in parts where VK cannot send it whole (VK FACTS 5, response size)."""
         try:
             return await self._ask(
                 "market.get",
                 {"owner_id": self._owner, "offset": offset, "count": count, "extended": 1, "with_disabled": 1},
                 lambda value: (wire.read_items(value), len(wire.entries(value))),
+                priority=priority,
                 items=count,
             )
         except TooBig as error:
             if count <= _SMALLEST_PAGE:
                 raise Unavailable(Side.VK, "VK 13", "market.get: a small page is too big") from error
         half = count // 2
-        parts = await together((self._page(offset, half), self._page(offset + half, count - half)))
+        rest = self._page(offset + half, count - half, priority)
+        parts = await together((self._page(offset, half, priority), rest))
         return [item for items, _ in parts for item in items], sum(entries for _, entries in parts)
 
     async def _by_id(self, ids: Sequence[ItemId], priority: Priority) -> list[Item]:
@@ -212,7 +226,7 @@ class VkShop:
         parts = await together((self._by_id(ids[:half], priority), self._by_id(ids[half:], priority)))
         return [item for part in parts for item in part]
 
-    async def _albums(self) -> tuple[Album, ...]:
+    async def _albums(self, priority: Priority = Priority.READ) -> tuple[Album, ...]:
         found: dict[AlbumId, Album] = {}
         offset = 0
         while True:
@@ -220,6 +234,7 @@ class VkShop:
                 "market.getAlbums",
                 {"owner_id": self._owner, "offset": offset, "count": ALBUM_PAGE},
                 wire.read_albums,
+                priority=priority,
             )
             found |= {album.id: album for album in albums}
             if entries < ALBUM_PAGE:
@@ -293,9 +308,10 @@ class VkShop:
         *,
         priority: Priority,
         read_back: ReadBack | None = None,
+        good_until: float = inf,
     ) -> T:
         return await self._dispatcher.submit(
-            Call(method, params, read, priority, repeatable=False, read_back=read_back)
+            Call(method, params, read, priority, repeatable=False, read_back=read_back, good_until=good_until)
         )
 
 

@@ -155,7 +155,7 @@ class Dispatcher:
             while True:
                 await self._until_something_should_leave()
                 await self._pacer.slot(self._token.fingerprint)
-                batch = self._waiting.choose(time.monotonic(), self._room())
+                batch = self._still_good(self._waiting.choose(time.monotonic(), self._room()))
                 if batch:
                     await self._launch(batch)
         except CloudError as error:  # the pacer's memory is gone
@@ -165,6 +165,15 @@ class Dispatcher:
         except BaseException as error:
             self._give_up(Unavailable(Side.VK, "VK client", type(error).__name__))
             raise
+
+    def _still_good(self, batch: tuple[AnyCall, ...]) -> tuple[AnyCall, ...]:
+        """Without calls that waited too long: a process that stood still must not do what others did meanwhile."""
+        now = time.monotonic()
+        for call in batch:
+            if call.good_until < now:
+                log.warning("vk: waited too long to be sent", extra={"method": call.method})
+                _fail(call, _unknown(call, "VK client"))
+        return tuple(call for call in batch if call.good_until >= now)
 
     def _give_up(self, error: CloudError) -> None:
         for call in self._waiting.take_if(lambda _: True):

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Generic, TypeVar
 
 from evosync.domain.catalog import Item
@@ -39,6 +40,7 @@ class Call(Generic[T]):
     `read` turns the method's value into the result; it runs as soon as the reply is there, so that raw
     replies never pile up. `alone`: not inside `execute`. `repeatable`: harmless when done twice, so it is
     repeated when its outcome is unknown. `items`: how many items the value may hold at most.
+    `good_until`: from then on, by the monotonic clock, it must not leave any more.
     """
 
     method: str
@@ -49,6 +51,7 @@ class Call(Generic[T]):
     alone: bool = False
     read_back: ReadBack | None = None
     items: int = 0
+    good_until: float = inf
     tries: int = 0
     since: float = 0.0
     answer: asyncio.Future[T] = field(init=False)

@@ -84,8 +84,15 @@ async def test_a_cached_product_knows_its_live_item(ledger: DbLedger, olga: User
     await ledger.save_links(olga, SHOP, [replace(LIVE, product=JAM, item=ItemId(6))])
     assert await items_shown(database, olga) == {TEA: 5, JAM: 6}
     await ledger.save_links(olga, SHOP, [replace(LIVE, state=LinkState.REMOVED)])
-    await ledger.drop_links(olga, SHOP, [JAM])
-    assert await items_shown(database, olga) == {TEA: None, JAM: None}
+    assert await items_shown(database, olga) == {TEA: None, JAM: 6}
+
+
+async def test_only_an_intent_is_dropped_never_the_link_that_another_run_made_of_it(
+    ledger: DbLedger, olga: UserId
+) -> None:
+    await ledger.save_links(olga, SHOP, [LIVE, INTENT])
+    await ledger.drop_links(olga, SHOP, [TEA, JAM])
+    assert set(await ledger.links(olga, SHOP)) == {TEA}
     assert set(await ledger.links(olga, SHOP)) == {TEA}
 
 

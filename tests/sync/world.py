@@ -319,6 +319,12 @@ class Owner:
         assert record is not None
         return record
 
+    async def obey(self, message: Message) -> RunRecord:
+        """The run of a message, as a worker would do it."""
+        record = await self._run(message, asyncio.Event(), Mailbox(), dry=False)
+        assert record is not None
+        return record
+
     async def _run(self, message: Message, stopping: asyncio.Event, mailbox: Mailbox, *, dry: bool) -> RunRecord | None:
         if dry:
             mirror = await self.mirror()
