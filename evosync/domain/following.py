@@ -158,6 +158,8 @@ def put_away(product: ProductId, unwanted: Unwanted, link: Link, item: Item, sou
     else:
         hidden = now_hidden or unwanted.effect is Effect.HIDE
         due = hidden != now_hidden
+        if due and before.hidden and link.hidden_by_us:
+            by_hand = ("hidden",)
     if not due:
         draft.statuses[product] = unwanted.pushed
         if source and (link.source != source or link.face != item.face):

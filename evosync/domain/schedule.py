@@ -10,6 +10,12 @@ from evosync.domain.mirror import Pause, Scope, StoreReading, StoreState
 
 CAPTCHA = "VK 14"
 
+_SKEW = timedelta(minutes=1)
+"""By how much the clocks of two machines may differ."""
+
+_MANY = 50
+"""More single products than these are read as a whole listing."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -102,22 +108,32 @@ def wakes(
 def reading_due(reading: StoreReading | None, *, now: datetime, rhythm: Rhythm) -> Scope | None:
     """What a routine run should read of a store: all, the changes, or nothing yet.
 
-    A full pass that would fall due before the next run is done in this one.
+    A full pass that would fall due before the next run is done in this one. A store that failed is asked for its
+    changes first: to list it whole is to list all others and VK's shop as well.
     """
     if reading is None:
         return Scope.FULL
     if reading.retry_at is not None and now < reading.retry_at:
         return None
-    if reading.full_at is None or _whole_due(reading, reading.full_at, now=now, rhythm=rhythm):
+    if reading.full_at is None or _is_ahead(reading, now) or _whole_due(reading, reading.full_at, now=now, rhythm=rhythm):
         return Scope.FULL
+    if reading.state is StoreState.FAILED or reading.missed:
+        return Scope.DELTA
     last = max(reading.full_at, reading.delta_at or reading.full_at)
     return Scope.DELTA if now >= last + rhythm.delta / 2 else None
+
+
+def _is_ahead(reading: StoreReading, now: datetime) -> bool:
+    """The clock was set back since: what changed after that moment is not asked for before it has come again."""
+    return any(at is not None and at > now + _SKEW for at in (reading.full_at, reading.delta_at))
 
 
 def _whole_due(reading: StoreReading, full_at: datetime, *, now: datetime, rhythm: Rhythm) -> bool:
     if reading.state is StoreState.HELD and reading.held_at is not None and now >= reading.held_at + rhythm.twin:
         return True
-    return reading.state in {StoreState.UNPAID, StoreState.FAILED} or now >= full_at + rhythm.full - rhythm.step / 2
+    if reading.state is StoreState.UNPAID or len(reading.missed) > _MANY:
+        return True
+    return now >= full_at + rhythm.full - rhythm.step / 2
 
 
 def next_pause(

@@ -11,6 +11,7 @@ from evosync.domain.errors import CloudError, NotFound, Side, Throttled, Unavail
 from evosync.domain.ids import ROOT, GroupId, ProductId, StoreId, UserId
 from evosync.domain.listing import Listing, changed_groups, changed_products, doubt, gone_products
 from evosync.domain.mirror import KnownProduct, StoreReading, StoreState, TillChanges
+from evosync.domain.schedule import backoff, spread
 from evosync.sync.ports import Clock, Ledger, TillSide
 from evosync.sync.together import together
 
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 ABSENT = "absent"
 """Stands for the digest of a store that the list of stores no longer names."""
+
+TOO_MANY = "Evotor 429"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,15 @@ class Patience:
     """How long things are waited for.
 
     `held`: before a held listing may be believed; `unpaid`: before an unpaid store is asked again;
+    `whole`, `part`: before a store is, that could not be listed, or not asked for its changes, doubled up to `longest`;
     `overlap`: how far a delta reaches back beyond the last one, `hint_overlap`: how far a hint does.
     """
 
     held: timedelta = timedelta(minutes=5)
     unpaid: timedelta = timedelta(hours=6)
+    whole: timedelta = timedelta(minutes=5)
+    part: timedelta = timedelta(seconds=30)
+    longest: timedelta = timedelta(hours=1)
     overlap: timedelta = timedelta(minutes=10)
     hint_overlap: timedelta = timedelta(minutes=2)
 
@@ -73,7 +80,7 @@ class TillReader:
         for store, answer in zip(listed, answers, strict=True):
             before = fresh.get(store.id, StoreReading())
             if not isinstance(answer, Listing):
-                fresh[store.id] = self._failed(store.id, before, answer, now)
+                fresh[store.id] = self._failed(store.id, before, answer, now, first=self._patience.whole)
                 continue
             known[store.id] = await self._ledger.known_products(self._user, store.id)
             alive = sum(1 for product in known[store.id].values() if not product.gone)
@@ -106,23 +113,44 @@ class TillReader:
         """What changed in `stores` since their last reading, and the products `named`; never that anything is gone.
 
         A `hint` is about something that changed just now, and somebody waits for it: it reaches back less far, and
-        therefore does not stand in for the routine delta, which still comes when it would have.
+        therefore does not stand in for the routine delta, which still comes when it would have. What it names in vain
+        comes with the next delta of that store.
         """
         now = self._clock()
         fresh = dict(readings)
-        due = [store for store in stores if fresh.get(store, StoreReading()).full_at is not None]
+        due = [
+            store
+            for store in stores
+            if fresh.get(store, StoreReading()).full_at is not None and not _told_to_wait(fresh[store], now)
+        ]
         overlap = self._patience.hint_overlap if hint else self._patience.overlap
         answers = await together(self._since(store, fresh[store], overlap) for store in due)
-        self._raise_if_none(answers)
-        singles = await together(self._one(store, product) for store, product in sorted(named) if store in fresh)
+        alone = {(store, product) for store in due for product in fresh[store].missed}
+        alone |= {(store, product) for store, product in named if store in fresh}
+        singles = dict(
+            zip(
+                sorted(alone),
+                await together(self._one(store, product, fresh[store], now) for store, product in sorted(alone)),
+                strict=True,
+            )
+        )
+        missed = any(isinstance(single, Throttled | Unavailable) for single in singles.values())
+        if not missed and not any(self._answered_lately(fresh[store], now) for store in fresh.keys() - due):
+            self._raise_if_none(answers)
         touched: dict[tuple[StoreId, ProductId], Product] = {}
         for store, answer in zip(due, answers, strict=True):
             if isinstance(answer, CloudError):
-                fresh[store] = self._failed(store, fresh[store], answer, now)
+                fresh[store] = self._failed(store, fresh[store], answer, now, first=self._patience.part)
             else:
-                fresh[store] = fresh[store] if hint else replace(fresh[store], delta_at=now)
+                fresh[store] = fresh[store] if hint else _read(fresh[store], now)
                 touched |= {(store, product.id): product for product in answer}
-        touched |= {(single.store, single.id): single for single in singles if single is not None}
+        for (store, product_id), single in singles.items():
+            before = fresh[store]
+            if isinstance(single, Throttled | Unavailable):
+                fresh[store] = self._missed(before, product_id, single, readings[store], now)
+            elif product_id in before.missed:
+                fresh[store] = replace(before, missed=before.missed - {product_id})
+        touched |= {key: answer for key, answer in singles.items() if isinstance(answer, Product)}
         groups = await self._ledger.groups(self._user)
         stores_known = await self._ledger.stores(self._user)
         stored = await self._ledger.products(self._user, ids={product for _, product in touched}) if touched else ()
@@ -144,13 +172,11 @@ class TillReader:
         return Reading(till, fresh, ids)
 
     async def _list(self, store: StoreId, before: StoreReading | None, now: datetime) -> Listing | CloudError:
-        if (
-            before is not None
-            and before.retry_at is not None
-            and before.state is StoreState.UNPAID
-            and before.retry_at > now
-        ):
-            return Unpaid(Side.EVOTOR, before.code)
+        if before is not None and before.retry_at is not None and before.retry_at > now:
+            if before.state is StoreState.UNPAID:
+                return Unpaid(Side.EVOTOR, before.code)
+            if _told_to_wait(before, now):
+                return Throttled(Side.EVOTOR, before.code, wait=before.retry_at - now)
         try:
             async with asyncio.TaskGroup() as group:
                 groups = group.create_task(self._till.groups(store))
@@ -171,12 +197,19 @@ class TillReader:
         except (Unpaid, NotFound, Throttled, Unavailable) as error:
             return error
 
-    async def _one(self, store: StoreId, product: ProductId) -> Product | None:
-        """None also where it cannot be had now: the next reading sees to it."""
+    async def _one(
+        self, store: StoreId, product: ProductId, reading: StoreReading, now: datetime
+    ) -> Product | CloudError | None:
+        if _told_to_wait(reading, now):
+            return Throttled(Side.EVOTOR, reading.code)
         try:
             return await self._till.product(store, product)
-        except (Unpaid, NotFound, Throttled, Unavailable):
-            return None
+        except (Unpaid, NotFound, Throttled, Unavailable) as error:
+            return error
+
+    def _answered_lately(self, reading: StoreReading, now: datetime) -> bool:
+        last = max(filter(None, (reading.full_at, reading.delta_at)), default=None)
+        return reading.state is StoreState.OK and last is not None and last >= now - self._patience.overlap
 
     def _raise_if_none(self, answers: Iterable[object]) -> None:
         answers = list(answers)
@@ -184,13 +217,45 @@ class TillReader:
         if errors and len(errors) == len(answers) and not any(isinstance(error, Unpaid | NotFound) for error in errors):
             raise errors[0]
 
-    def _failed(self, store: StoreId, before: StoreReading, error: CloudError, now: datetime) -> StoreReading:
+    def _failed(
+        self, store: StoreId, before: StoreReading, error: CloudError, now: datetime, *, first: timedelta
+    ) -> StoreReading:
         if isinstance(error, Unpaid):
             if before.state is StoreState.UNPAID and before.retry_at is not None and before.retry_at > now:
                 return before
             log.debug("store unpaid, it rests", extra={"user": self._user, "store": store, "code": error.code})
             return replace(before, state=StoreState.UNPAID, code=error.code, retry_at=now + self._patience.unpaid)
-        return replace(before, state=StoreState.FAILED, code=error.code, retry_at=None)
+        if _told_to_wait(before, now):
+            return before
+        failures = before.failures + 1
+        log.debug("store failed, it rests", extra={"user": self._user, "store": store, "code": error.code})
+        return replace(
+            before,
+            state=StoreState.FAILED,
+            code=error.code,
+            failures=failures,
+            retry_at=now + self._rest(failures, error, first),
+        )
+
+    def _rest(self, failures: int, error: CloudError, first: timedelta) -> timedelta:
+        """At least as long as the cloud asks; spread a little, so that owners who failed together come back apart."""
+        rest = backoff(failures, first=first, longest=self._patience.longest)
+        told = error.wait if isinstance(error, Throttled) and error.wait is not None else timedelta()
+        rest = max(rest, told)
+        return rest + spread(self._user, rest / 4)
+
+    def _missed(
+        self, reading: StoreReading, product: ProductId, error: CloudError, before: StoreReading, now: datetime
+    ) -> StoreReading:
+        """To be read with the store's next delta; `before`: as the store was when this reading began."""
+        reading = replace(reading, missed=reading.missed | {product})
+        if reading.state is not StoreState.OK:
+            return reading  # it is asked again at a time of its own
+        failures = before.failures + 1
+        retry_at = now + self._rest(failures, error, self._patience.part)
+        return replace(
+            reading, code=error.code, failures=failures, retry_at=max(retry_at, reading.retry_at or retry_at)
+        )
 
     def _absent(
         self, missing: Iterable[StoreId], fresh: dict[StoreId, StoreReading], now: datetime
@@ -249,6 +314,18 @@ class TillReader:
             known = {group.id: group for group in groups if group.store == store}
             found += changed_groups(await self._till.groups(store), known)
         return tuple(found)
+
+
+def _told_to_wait(reading: StoreReading, now: datetime) -> bool:
+    """The cloud itself said for how long: until then not even somebody who asks is a reason to ask it."""
+    return reading.code == TOO_MANY and reading.retry_at is not None and reading.retry_at > now
+
+
+def _read(reading: StoreReading, now: datetime) -> StoreReading:
+    """After a delta that worked. Only a whole listing ends the count of failures: it may be that which fails."""
+    if reading.state in {StoreState.OK, StoreState.FAILED}:
+        reading = replace(reading, state=StoreState.OK, code="", retry_at=None)
+    return replace(reading, delta_at=now, missed=frozenset())
 
 
 def _unpaid(readings: Mapping[StoreId, StoreReading]) -> frozenset[StoreId]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evosync.domain import schedule
-from evosync.domain.ids import StoreId, UserId
+from evosync.domain.ids import ProductId, StoreId, UserId
 from evosync.domain.mirror import Pause, Scope, StoreReading, StoreState
 from evosync.domain.schedule import Rhythm
 
@@ -135,6 +135,23 @@ def test_a_store_at_rest_is_left_alone_until_its_time() -> None:
     reading = StoreReading(state=StoreState.UNPAID, full_at=NOW - 9 * HOUR, retry_at=NOW + SECOND)
     assert schedule.reading_due(reading, now=NOW, rhythm=RHYTHM) is None
     assert schedule.reading_due(reading, now=NOW + SECOND, rhythm=RHYTHM) is Scope.FULL
+
+
+def test_a_store_that_failed_is_asked_for_its_changes_until_its_hour_has_come() -> None:
+    failed = StoreReading(state=StoreState.FAILED, full_at=NOW - 30 * MINUTE, delta_at=NOW, retry_at=NOW + SECOND)
+    assert schedule.reading_due(failed, now=NOW, rhythm=RHYTHM) is None
+    assert schedule.reading_due(failed, now=NOW + SECOND, rhythm=RHYTHM) is Scope.DELTA
+    assert schedule.reading_due(failed, now=NOW + 30 * MINUTE, rhythm=RHYTHM) is Scope.FULL
+    never = StoreReading(state=StoreState.FAILED, retry_at=NOW)
+    assert schedule.reading_due(never, now=NOW, rhythm=RHYTHM) is Scope.FULL
+
+
+@pytest.mark.parametrize(("count", "due"), [(1, Scope.DELTA), (51, Scope.FULL)])
+def test_products_named_in_vain_are_read_singly_or_if_they_are_many_with_all_others(count: int, due: Scope) -> None:
+    missed = frozenset(ProductId(f"p{number}") for number in range(count))
+    reading = StoreReading(full_at=NOW, delta_at=NOW, retry_at=NOW + SECOND, missed=missed)
+    assert schedule.reading_due(reading, now=NOW, rhythm=RHYTHM) is None
+    assert schedule.reading_due(reading, now=NOW + SECOND, rhythm=RHYTHM) is due
 
 
 def test_a_suspicious_listing_is_read_whole_again_minutes_later() -> None:

@@ -90,6 +90,18 @@ async def test_what_the_owner_changed_by_hand_is_set_back_and_counted(world: Wor
     owner.assert_mirrored()
 
 
+async def test_an_item_that_is_gone_and_shown_by_hand_is_hidden_again_and_counted(world: World) -> None:
+    owner = await world.owner(4)
+    await owner.run()
+    gone = next(iter(owner.store.products.values()))
+    owner.store.remove_product(gone.id)
+    hidden = await owner.run()
+    assert (hidden.tally.hidden, hidden.tally.hand_edits) == (1, 0)
+    world.sandbox.change_item(owner.community.id, owner.item(gone).id, hidden=False)
+    again = await owner.run()
+    assert (again.tally.hidden, again.tally.hand_edits, owner.item(gone).hidden) == (1, 1, True)
+
+
 async def test_the_owners_own_items_and_albums_are_never_touched(world: World) -> None:
     owner = await world.owner(4)
     album = world.sandbox.add_album(owner.community.id, "Торты на заказ")

@@ -68,6 +68,23 @@ async def test_a_product_that_the_till_does_not_know_is_not_taken_for_gone(world
     assert (await owner.run()).tally.hidden == 1
 
 
+async def test_what_a_receipt_named_while_the_cloud_failed_is_read_once_it_answers(world: World, owner: Owner) -> None:
+    bun = next(iter(owner.store.products.values()))
+    sell(owner, bun, 2)
+    world.sandbox.fault("http", "evotor.product", status=500, times=4)  # twice, each tried twice
+    began = world.clock()
+    assert (await hint(owner, product_reason(StoreId(owner.store.id), ProductId(bun.id)))).outcome == "ok"
+    assert owner.item(bun).stock == 5
+    for _ in range(2):
+        assert (await owner.next_turn()).scope is Scope.DELTA
+    assert owner.item(bun).stock == 2
+    assert timedelta(seconds=90) <= world.clock() - began <= timedelta(minutes=3)
+    before = asked(world)
+    world.clock.forward(minutes=5)
+    await owner.next_turn()
+    assert (asked(world) - before)["evotor.product"] == 0, "once read it is not asked for again"
+
+
 async def test_a_wish_for_what_changed_reads_stores_that_were_read_a_moment_ago(world: World, owner: Owner) -> None:
     bun = next(iter(owner.store.products.values()))
     owner.change(bun, price=777)

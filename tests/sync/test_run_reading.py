@@ -1,14 +1,19 @@
 """What a run believes of the till, and what it does while the till cannot be read."""
 
 import asyncio
+import time
+from collections import Counter, deque
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
 from evosync.domain.connection import Health
 from evosync.domain.errors import Side
+from evosync.domain.ids import ProductId, StoreId
 from evosync.domain.mirror import Scope, StoreState
 from evosync.sync import one_run
+from evosync.sync.mailbox import HINT, product_reason
 from tests.sync.world import Held, World
 
 
@@ -44,6 +49,65 @@ async def test_a_store_that_fails_does_not_stop_the_others(world: World) -> None
     assert (record.outcome, record.tally.updated, record.tally.hidden) == ("ok", 1, 0)
     readings = (await owner.mirror()).readings
     assert {readings[store.id].state for store in owner.stores} == {StoreState.FAILED, StoreState.OK}  # type: ignore[index]  # plain text
+
+
+@pytest.mark.parametrize("status", [404, 429, 500])
+async def test_a_store_that_fails_is_asked_less_and_less_and_alone(world: World, status: int) -> None:
+    owner = await world.owner(3, stores=2)
+    broken = owner.stores[1]
+    (late,) = owner.stock(1, store=broken)
+    await owner.run(dry=True)
+    await owner.choose(on=True)
+    await owner.run()
+    owner.change(late, price=777)
+    world.clock.forward(minutes=20)  # out of reach of everything but the delta from the last reading on
+    fault = world.sandbox.fault("http", "evotor.products", status=status, place=broken.id, times=None)
+    began, struck = world.clock(), 0
+    asked_at: list[float] = []
+    while len(asked_at) < 5:
+        record = await owner.next_turn()
+        assert (record.scope, record.outcome, record.tally.vk_requests) == (Scope.DELTA, "ok", 0)
+        if fault.struck > struck:
+            struck = fault.struck
+            asked_at.append((world.clock() - began).total_seconds())
+    gaps = [later - earlier for earlier, later in pairwise(asked_at)]
+    for gap, doubled in zip(gaps, (30, 60, 120, 240), strict=True):
+        assert doubled <= gap <= doubled * 1.3
+    world.sandbox.faults.clear()
+    answers_at = world.clock()
+    while owner.item(late).kopecks != 77_700:
+        await owner.next_turn()
+        assert world.clock() - answers_at < timedelta(minutes=11), "8, and their jitter"
+    assert {reading.state for reading in (await owner.mirror()).readings.values()} == {StoreState.OK}
+
+
+async def test_a_store_is_left_alone_for_as_long_as_the_cloud_says_whoever_asks(world: World) -> None:
+    owner = await world.owner(3, stores=2)
+    busy = owner.stores[1]
+    (bun,) = owner.stock(1, store=busy)
+    await owner.run(dry=True)
+    await owner.choose(on=True)
+    await owner.run()
+    options, path = world.sandbox.evotor, f"/evotor/stores/{busy.id}/products"
+    options.rate_limit, options.rate_window = 50, 1_200.0
+    window = world.sandbox.evotor_windows.setdefault((owner.cloud_token, path), deque())
+    window.extend([time.monotonic()] * 50)
+    told_at = world.clock()
+    await owner.run(Scope.DELTA, reasons=["owner"])
+    world.sandbox.reset_counters()
+    owner.change(bun, price=777)
+    for scope in (Scope.FULL, Scope.DELTA):
+        world.clock.forward(minutes=3)
+        assert (await owner.run(scope, reasons=["owner"])).outcome == "ok"
+    world.clock.forward(minutes=3)
+    named = product_reason(StoreId(busy.id), ProductId(bun.id))
+    await owner.run(Scope.HINT, reasons=[HINT + busy.id, named], stores=[busy.id])
+    asked = Counter(arrival.method for arrival in world.sandbox.ledger.of("evotor"))
+    assert asked == {"evotor.stores": 1, "evotor.groups": 1, "evotor.products": 2}, "all of them to the other store"
+    window.clear()
+    while owner.item(bun).kopecks != 77_700:
+        await owner.next_turn()
+    assert timedelta(minutes=20) <= world.clock() - told_at <= timedelta(minutes=26)
 
 
 @pytest.mark.parametrize("left", [0, 4])
