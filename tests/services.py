@@ -75,6 +75,11 @@ class Server:
                 raise RuntimeError(f"{self._command[0]} did not start:\n{said}")
             time.sleep(0.02)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         self._end(signal.SIGTERM)
 
