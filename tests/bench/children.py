@@ -18,6 +18,10 @@ class Child:
         self._process = process
         self.ready = ready
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def ask(self, **command: Any) -> dict[str, Any]:
         """Raises RuntimeError if the process ended instead of answering."""
         assert self._process.stdin is not None

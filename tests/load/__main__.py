@@ -10,7 +10,7 @@ import asyncio
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,10 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
     parts = options.only or PARTS
     if "growth" in parts:
-        found["products"] = await with_products(options.sizes)
-        print(report.growth("products", found["products"]), flush=True)
-        found["changes"] = await with_changes(options.each, options.changes)
-        print(report.growth("changes", found["changes"]), flush=True)
+        print(report.growth_head("products"), flush=True)
+        found["products"] = await with_products(options.sizes, _say_growth)
+        print(report.growth_head("changes"), flush=True)
+        found["changes"] = await with_changes(options.each, options.changes, _say_growth)
     if "fairness" in parts:
         found["fairness"] = await _fairness(options)
         print(report.fairness(found["fairness"]), flush=True)
@@ -58,6 +58,10 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         found["each"] = options.each
         print(report.sizes(found), flush=True)
     return found
+
+
+def _say_growth(row: Mapping[str, Any]) -> None:
+    print(report.growth(row), flush=True)
 
 
 async def _fairness(options: argparse.Namespace) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 # ruff: noqa: T201 - a command prints
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from statistics import mean, median
@@ -18,10 +18,11 @@ from evosync.domain.schedule import Rhythm
 from evosync.queue import Queue, close_redis, open_redis
 from tests.bench.children import child
 from tests.load.hour import Stage
-from tests.load.machine import KEY, evosync, settings
+from tests.load.machine import KEY, Watch, evosync, settings
 
 _HUGE = 900_000
 _PATIENCE = 600
+_ENDS = ("mean", "median", "last")
 
 
 async def fairness(stage: Stage, *, products: int, turns: int, workers: int) -> dict[str, Any]:
@@ -35,18 +36,22 @@ async def fairness(stage: Stage, *, products: int, turns: int, workers: int) -> 
     users = list(stage.users)
     redis = open_redis(stage.servers.redis_url)
     queue = Queue(redis)
-    alone, beside, huge_runs = [], [], []
+    alone: list[dict[str, float]] = []
+    beside: list[dict[str, float]] = []
+    huge_runs = []
     try:
         for turn in range(turns):
             huge = await _huge(stage, _HUGE + turn, products)
             async with AsyncExitStack() as stack:
-                for _ in range(workers):
-                    await stack.enter_async_context(evosync(environ, "worker", "--port", "0"))
-                await _all_run(stage, queue, users[:50])  # a process's first runs load and connect
-                alone.append(await _all_run(stage, queue, users))
+                started = [
+                    await stack.enter_async_context(evosync(environ, "worker", "--port", "0")) for _ in range(workers)
+                ]
+                kinds = {"worker": started, **stage.other_processes}
+                await _all_run(stage, queue, users[:50], kinds)  # a process's first runs load and connect
+                alone.append(await _all_run(stage, queue, users, kinds))
                 await _wish(stage, queue, [huge])
                 await _begun(stage, huge)
-                beside.append(await _all_run(stage, queue, users))
+                beside.append(await _all_run(stage, queue, users, kinds))
                 huge_runs.append(await _how_far(stage, huge))
                 await _give_up(stage, huge)
             print(
@@ -61,7 +66,7 @@ async def fairness(stage: Stage, *, products: int, turns: int, workers: int) -> 
         "alone": alone,
         "beside": beside,
         "huge_runs": huge_runs,
-        "ratio": {name: median(b[name] / a[name] for a, b in zip(alone, beside, strict=True)) for name in alone[0]},
+        "ratio": {name: median(b[name] / a[name] for a, b in zip(alone, beside, strict=True)) for name in _ENDS},
     }
 
 
@@ -76,19 +81,22 @@ async def _huge(stage: Stage, number: int, products: int) -> UserId:
         return UserId((await service.ask(do="owners", owners=[owner]))["users"][0])
 
 
-async def _all_run(stage: Stage, queue: Queue, users: Sequence[UserId]) -> dict[str, float]:
-    """Seconds from the wish to the ends of their runs."""
+async def _all_run(
+    stage: Stage, queue: Queue, users: Sequence[UserId], kinds: Mapping[str, list[int]]
+) -> dict[str, float]:
+    """Seconds from the wish to the ends of their runs; and how much of the machine others took meanwhile."""
     now = datetime.now(UTC)
     await stage.layout.place([], users, rhythm=Rhythm(), begin=now)
     begun = datetime.now(UTC)
-    await _wish(stage, queue, users)
+    watch = Watch(kinds)
     c = sync_runs.c
     ended = (
         select(c.user_id, func.min(c.finished_at))
         .where(c.user_id.in_(users), c.started_at >= begun, c.finished_at.is_not(None))
         .group_by(c.user_id)
     )
-    async with asyncio.timeout(_PATIENCE):
+    async with asyncio.timeout(_PATIENCE), watch.watching():
+        await _wish(stage, queue, users)
         while True:
             async with stage.database.reading() as connection:
                 found = (await connection.execute(ended)).all()
@@ -96,7 +104,10 @@ async def _all_run(stage: Stage, queue: Queue, users: Sequence[UserId]) -> dict[
                 break
             await asyncio.sleep(0.5)
     ends = sorted((at - begun).total_seconds() for _, at in found)
-    return {"mean": round(mean(ends), 2), "median": round(median(ends), 2), "last": round(ends[-1], 2)}
+    return {
+        "mean": round(mean(ends), 2), "median": round(median(ends), 2), "last": round(ends[-1], 2),
+        "others": round(watch.others, 2),
+    }  # fmt: skip
 
 
 async def _wish(stage: Stage, queue: Queue, users: Sequence[UserId]) -> None:

@@ -1,7 +1,7 @@
 """How the cost of one owner's run grows with his products, and with what changed."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -13,7 +13,11 @@ from tests.load.machine import KEY, Servers, servers
 _FAST = {"vk_requests_per_second": 1_000}
 
 
-async def with_products(sizes: Sequence[int]) -> list[dict[str, Any]]:
+Say = Callable[[dict[str, Any]], None]
+"""Told of each measurement: the large ones take minutes."""
+
+
+async def with_products(sizes: Sequence[int], say: Say) -> list[dict[str, Any]]:
     """A full run in which nothing changed, by a fresh process."""
     found = []
     for products in sizes:
@@ -23,10 +27,11 @@ async def with_products(sizes: Sequence[int]) -> list[dict[str, Any]]:
                 async with child("tests.bench.service", _spec(kept, clouds, folder)) as service:
                     run = await service.ask(do="run", user=user)
                 found.append({"products": products, **_cost(run)})
+                say(found[-1])
     return found
 
 
-async def with_changes(products: int, changes: Sequence[int]) -> list[dict[str, Any]]:
+async def with_changes(products: int, changes: Sequence[int], say: Say) -> list[dict[str, Any]]:
     """A full run in which so many prices changed, at VK's rate and delays."""
     found = []
     with servers() as kept, tempfile.TemporaryDirectory(prefix="evosync-load-data-") as folder:
@@ -38,6 +43,7 @@ async def with_changes(products: int, changes: Sequence[int]) -> list[dict[str, 
                 for change in changes:
                     await clouds.process.ask(do="sell", numbers=[1], products=change)
                     found.append({"changes": change, **_cost(await service.ask(do="run", user=user))})
+                    say(found[-1])
     return found
 
 

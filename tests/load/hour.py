@@ -64,6 +64,11 @@ class Stage:
     folder: Path
     checked: dict[str, Any]
 
+    @property
+    def other_processes(self) -> dict[str, list[int]]:
+        servers = {name: [number] for name, number in self.servers.processes.items()}
+        return {**servers, "clouds": [self.clouds.process.pid]}
+
 
 @asynccontextmanager
 async def laid_out(plan: Plan) -> AsyncIterator[Stage]:
@@ -127,7 +132,7 @@ async def hour(stage: Stage, plan: Plan, owners: int, *, minutes: float) -> dict
         people = asyncio.create_task(visitors.come([email(2 + n) for n in range(_PEOPLE)], PASSWORD, stop))
         await asyncio.sleep(max((begin - datetime.now(UTC)).total_seconds(), 0))
         await stage.clouds.forget()
-        kinds = {"worker": workers, "web": webs, **{name: [pid] for name, pid in stage.servers.processes.items()}}
+        kinds = {"worker": workers, "web": webs, **stage.other_processes}
         watch = Watch(kinds)
         before, redis_before = stage.servers.status(), await stage.servers.redis_status()
         visitors.took.clear()

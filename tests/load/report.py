@@ -1,6 +1,6 @@
 """What was measured, in words, sums and plots; no input or output."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tests.bench.figures import Figure
@@ -12,14 +12,15 @@ _FULL = 0.6
 """How much of a core may be used in the mean, so that there is room for busy minutes."""
 
 
-def growth(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    lines = [f"{name:>10}  CPU s  seconds  peak MB  VK requests  Evotor requests  yardstick ms"]
-    lines += [
-        f"{row[name]:>10}  {row['cpu_seconds']:5.2f}  {row['seconds']:7.1f}  {row['peak_mb']:7.0f}"
-        f"  {row['vk_requests']:11}  {row['evotor_requests']:15}  {row['yardstick_ms']:12.0f}"
-        for row in rows
-    ]
-    return "\n".join(lines)
+def growth_head(name: str) -> str:
+    return f"{name:>10}  CPU s  seconds  peak MB  VK requests  Evotor requests  yardstick ms"
+
+
+def growth(row: Mapping[str, Any]) -> str:
+    return (
+        f"{row.get('products', row.get('changes')):>10}  {row['cpu_seconds']:5.2f}  {row['seconds']:7.1f}"
+        f"  {row['peak_mb']:7.0f}  {row['vk_requests']:11}  {row['evotor_requests']:15}  {row['yardstick_ms']:12.0f}"
+    )
 
 
 def fairness(found: Mapping[str, Any]) -> str:
