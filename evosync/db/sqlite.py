@@ -36,8 +36,7 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         connection.rollback()
 
 
-async def connect(database: str | Path, **options: Any) -> Connection:
+async def connect(database: str | Path, **options: Any) -> aiosqlite.Connection:
     connection = Connection(lambda: sqlite3.connect(database, **options), 64)
     connection._thread.daemon = True  # noqa: SLF001 - what SQLAlchemy does with a connection of the driver's own
-    await connection
-    return connection
+    return await connection
