@@ -31,6 +31,12 @@ from evosync.security.seal import Sealed, Sealer
 SILENCE = timedelta(seconds=15)
 """A run whose heart has not beaten for so long has lost its worker."""
 
+AHEAD = timedelta(minutes=1)
+"""More than the clocks of two machines may differ by."""
+
+_FAR = timedelta(minutes=10)
+"""Times that lie so far ahead were noted before the clock was set back: who waits for them would wait for hours."""
+
 MOST_REASONS = 100
 """Beyond these a wish no longer says what to look at, but to look at all that changed."""
 
@@ -246,7 +252,10 @@ async def backlog(connection: AsyncConnection, now: datetime) -> tuple[int, date
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[UserId]:
-    """Wished for, then left by a worker that died, then by the clock; the longest overdue first."""
+    """Wished for, then left by a worker that died, then by the clock; the longest overdue first.
+
+    A mirror last run in the future is due: the clock was set back.
+    """
     allowed = (_u.status == ACTIVE, _s.paused_at.is_(None), _not_parked())
     base = (
         select(_m.user_id)
@@ -257,9 +266,10 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Us
     kinds = (
         base.where(_m.wanted_at <= now, *allowed).order_by(_m.wanted_at),
         base.join(sync_runs, sync_runs.c.id == _m.run_id)
-        .where(sync_runs.c.heartbeat_at <= now - SILENCE, *allowed)
+        .where(_is_silent(now), *allowed)
         .order_by(sync_runs.c.heartbeat_at),
         base.where(_m.next_at <= now, *allowed).order_by(_m.next_at),
+        base.where(_m.next_at > now + _FAR, _m.started_at > now + AHEAD, *allowed).order_by(_m.next_at),
     )
     found: dict[UserId, None] = {}
     for kind in kinds:
@@ -268,10 +278,15 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Us
     return list(found)[:limit]
 
 
+def _is_silent(now: datetime) -> ColumnElement[bool]:
+    heartbeat_at = sync_runs.c.heartbeat_at
+    return or_(heartbeat_at <= now - SILENCE, heartbeat_at > now + AHEAD)
+
+
 async def is_due(connection: AsyncConnection, user: UserId, now: datetime) -> bool:
     """Whether the clock alone, or a worker that died, makes the user due; wishes apart."""
     query = (
-        select(_m.next_at, sync_runs.c.heartbeat_at)
+        select(_m.next_at, _m.started_at, sync_runs.c.heartbeat_at)
         .select_from(mirrors)
         .join(users, _u.id == _m.user_id)
         .join(sync_configs, _s.user_id == _m.user_id)
@@ -282,8 +297,11 @@ async def is_due(connection: AsyncConnection, user: UserId, now: datetime) -> bo
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         return False
-    next_at, heartbeat_at = row
-    return (next_at is not None and next_at <= now) or (heartbeat_at is not None and heartbeat_at <= now - SILENCE)
+    next_at, started_at, heartbeat_at = row
+    if heartbeat_at is not None and (heartbeat_at <= now - SILENCE or heartbeat_at > now + AHEAD):
+        return True
+    was_set_back = started_at is not None and started_at > now + AHEAD
+    return next_at is not None and (next_at <= now or (was_set_back and next_at > now + _FAR))
 
 
 async def set_back(connection: AsyncConnection, user: UserId, *, at: datetime) -> None:

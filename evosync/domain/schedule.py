@@ -115,7 +115,11 @@ def reading_due(reading: StoreReading | None, *, now: datetime, rhythm: Rhythm) 
         return Scope.FULL
     if reading.retry_at is not None and now < reading.retry_at:
         return None
-    if reading.full_at is None or _is_ahead(reading, now) or _whole_due(reading, reading.full_at, now=now, rhythm=rhythm):
+    if (
+        reading.full_at is None
+        or _is_ahead(reading, now)
+        or _whole_due(reading, reading.full_at, now=now, rhythm=rhythm)
+    ):
         return Scope.FULL
     if reading.state is StoreState.FAILED or reading.missed:
         return Scope.DELTA
