@@ -1,22 +1,20 @@
-"""`user create`, `connect` and `choose`."""
+"""`user create` and `connect`."""
 
 import argparse
 import getpass
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-
-from sqlalchemy.exc import NoResultFound
 
 from evosync.accounts.pasted import NotACommunity, NotAKey, read_community, read_key
 from evosync.app import Core
 from evosync.cli.errors import UserError
 from evosync.cli.terminal import said
-from evosync.db import accounts, choices, connections
+from evosync.db import accounts, connections
 from evosync.domain.connection import Token
 from evosync.domain.errors import CloudError
-from evosync.domain.ids import CommunityId, GroupId, StoreId, UserId
+from evosync.domain.ids import CommunityId, UserId
 from evosync.domain.mirror import Scope
 from evosync.security.passwords import Passwords
 from evosync.vk.connect import Checked, Step, check_connection, community_named
@@ -123,10 +121,10 @@ async def _connect_vk(
     core: Core, user: UserId, token: Token, community: CommunityId, *, expires_at: datetime | None
 ) -> None:
     checked = await check_connection(core.clients.vk, token, community)
-    for step in checked:
+    for step in _telling(checked):
         print(f"  {'ok ' if step.ok else 'NO '} {_STEPS[step.step]}{_found(step)}")
     if not all(step.ok for step in checked):
-        raise UserError("VK was not connected: see the lines with NO above.")
+        raise UserError("VK was not connected: see what is marked with NO above.")
     values = {step.step: step.values for step in checked}
     await core.database.write(
         lambda connection: connections.save_vk(
@@ -144,50 +142,29 @@ async def _connect_vk(
     print(f"Connected to {values[Step.COMMUNITY].get('name', community)}.")
 
 
+def _telling(checked: Sequence[Checked]) -> Iterator[Checked]:
+    """Without those that only follow from another: of one cause a person is told once."""
+    told: list[Checked] = []
+    for step in checked:
+        follows = told and (
+            told[0].step is Step.TOKEN
+            or step.step in {Step.CATALOG, Step.WRITING}
+            or step.code in {cause.code for cause in told}
+        )
+        if step.ok:
+            yield step
+        elif not follows:
+            told.append(step)
+            yield step
+
+
 def _found(step: Checked) -> str:
     facts = [f"{name} {value}" for name, value in step.values.items() if value]
-    words = said(step.code) if not step.ok else ""
+    # VK says of a number that no community has only that it is wrong, as it says of many things.
+    is_nowhere = step.step is Step.COMMUNITY and step.code == "VK 100"
+    words = said("no_community" if is_nowhere else step.code) if not step.ok else ""
     shown = [*facts, *([step.code] if not step.ok and step.code else []), *([words] if words else [])]
     return f" ({'; '.join(shown)})" if shown else ""
-
-
-async def choose(core: Core, options: argparse.Namespace) -> int:
-    user = await find(core, options.email)
-    store = StoreId(options.store) if options.store is not None else None
-    group = GroupId(options.group) if options.group is not None else None
-    if group is not None and store is None:
-        raise UserError("name the group's store too: --store ID --group ID")
-    if not await core.ledger.stores(user):
-        await read_till(core, user)
-    try:
-        await core.database.write(
-            lambda connection: choices.set_choice(connection, user, on=options.on, store=store, group=group)
-        )
-    except (choices.Unknown, NoResultFound):
-        raise UserError("the till has no such store or group; its stores:\n" + await _listed(core, user)) from None
-    await core.ledger.want(user, scope=Scope.FULL, reason="choice", at=core.clock())
-    what = "the group" if group is not None else "the store" if store is not None else "all stores and groups"
-    print(f"Switched {what} {'on' if options.on else 'off'}.")
-    return 0
-
-
-async def read_till(core: Core, user: UserId) -> None:
-    """The till has not been read yet: without it there is nothing to choose from."""
-    from evosync.cli.sync import run_once  # noqa: PLC0415 - the two know each other
-
-    record = await run_once(core, user, reason="connected", dry=True)
-    if record is None:
-        raise UserError("no till is connected: evosync connect EMAIL evotor")
-
-
-async def _listed(core: Core, user: UserId) -> str:
-    stores = await core.ledger.stores(user)
-    groups = await core.ledger.groups(user)
-    lines = []
-    for store in stores:
-        lines.append(f"  {store.id}  {store.name}")
-        lines += [f"    {group.id}  {group.name}" for group in groups if group.store == store.id]
-    return "\n".join(lines)
 
 
 def _number(text: str) -> int | None:
@@ -200,4 +177,4 @@ def _secret(prompt: str, *, from_stdin: bool) -> str:
     return getpass.getpass(prompt).strip()
 
 
-__all__: Sequence[str] = ["choose", "connect", "create", "find", "read_till"]
+__all__: Sequence[str] = ["connect", "create", "find"]

@@ -14,6 +14,7 @@ from evosync import logs
 from evosync.app import Core, Parts, open_core
 from evosync.cli import accounts, parser
 from evosync.cli.check import check
+from evosync.cli.choosing import choose
 from evosync.cli.demo import demo
 from evosync.cli.errors import UserError
 from evosync.cli.migrate import migrate
@@ -67,7 +68,7 @@ def max_level(level: str) -> str:
 _WITH_CORE: Mapping[str, Callable[[Core, argparse.Namespace], Awaitable[int]]] = {
     "user": accounts.create,
     "connect": accounts.connect,
-    "choose": accounts.choose,
+    "choose": choose,
     "sync": sync,
 }
 

@@ -42,7 +42,10 @@ def build() -> argparse.ArgumentParser:
     sandbox = command("sandbox", "run the imitation of the two clouds alone")
     sandbox.add_argument("arguments", nargs=argparse.REMAINDER, help="see: evosync sandbox --help")
 
-    sync = command("sync", "one mirror run now, in the foreground; starts the mirror if its owner has not")
+    sync = command(
+        "sync",
+        "one mirror run now, in the foreground; starts the mirror if its owner has not; without VK, reads the till",
+    )
     sync.add_argument("email", metavar="EMAIL")
     sync.add_argument(
         "--dry-run", action="store_true", help="read both sides and say what would be done; write nothing to VK"
@@ -68,7 +71,9 @@ def build() -> argparse.ArgumentParser:
     state = choose.add_mutually_exclusive_group(required=True)
     state.add_argument("--on", action="store_true")
     state.add_argument("--off", action="store_true")
-    choose.add_argument("--store", metavar="ID", help="a store by its Evotor id")
+    choose.add_argument(
+        "--store", metavar="ID", help="a store by its Evotor id; one of which nothing was on yet comes with its groups"
+    )
     choose.add_argument(
         "--group",
         metavar="ID",

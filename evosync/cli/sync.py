@@ -16,12 +16,13 @@ from evosync.cli.accounts import find
 from evosync.cli.errors import UserError
 from evosync.cli.terminal import Bar, said, summary
 from evosync.db import choices
+from evosync.db.connections import UNREADABLE
 from evosync.domain.action import AddAlbum, AddItem, EditItem, HideDouble, KeepLink, Plan, RenameAlbum, Unplace
-from evosync.domain.connection import Health
+from evosync.domain.connection import Connection, Health, VkConnection
 from evosync.domain.ids import UserId
-from evosync.domain.mirror import Outcome, RunRecord, Scope
+from evosync.domain.mirror import Mirror, Outcome, RunRecord, Scope
 from evosync.sync.mailbox import Mailbox, Message
-from evosync.sync.one_run import OneRun
+from evosync.sync.one_run import FINAL, OneRun
 from evosync.sync.ports import Held
 
 _LEASE_LOOK = 0.5
@@ -29,8 +30,8 @@ _LEASE_LOOK = 0.5
 
 async def sync(core: Core, options: argparse.Namespace) -> int:
     user = await find(core, options.email)
-    await _refuse(core, user, options)
-    if not options.dry_run:
+    mirror = await _refuse(core, user, options)
+    if not options.dry_run and mirror.vk is not None:
         await core.database.write(lambda connection: choices.start_mirror(connection, user, at=core.clock()))
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -41,6 +42,11 @@ async def sync(core: Core, options: argparse.Namespace) -> int:
     if run is None:
         raise UserError("the run could not start: the account was suspended or paused just now")
     record, plan = run
+    if mirror.vk is None:
+        print(
+            f"VK is not connected, so only the till was read: evosync connect {options.email} vk --group-id N",
+            file=sys.stderr,
+        )
     if options.json:
         print(orjson.dumps(figures(record, plan)).decode())
     else:
@@ -50,7 +56,7 @@ async def sync(core: Core, options: argparse.Namespace) -> int:
     return exit_code(record, dry=options.dry_run)
 
 
-async def _refuse(core: Core, user: UserId, options: argparse.Namespace) -> None:
+async def _refuse(core: Core, user: UserId, options: argparse.Namespace) -> Mirror:
     """Say what is missing before anything is begun. `RedisError` too: without Redis there is no lease to be had."""
     await core.redis.ping()
     mirror = await core.ledger.mirror(user)
@@ -58,13 +64,21 @@ async def _refuse(core: Core, user: UserId, options: argparse.Namespace) -> None
         raise UserError(f"the account {options.email} is not active")
     if mirror.evotor is None:
         raise UserError(f"no till is connected: evosync connect {options.email} evotor")
-    if mirror.vk is None and not options.dry_run:
-        raise UserError(f"VK is not connected: evosync connect {options.email} vk --group-id N")
-    for side, connection in (("evotor", mirror.evotor), ("vk", mirror.vk)):
-        if connection is not None and connection.health is not Health.OK:
-            raise UserError(f"{connection.reason}: {said(connection.reason) or 'the connection is broken'} ({side})")
+    for connection in (mirror.evotor, mirror.vk):
+        if connection is not None and _is_beyond_mending(connection):
+            name = "VK" if isinstance(connection, VkConnection) else "the till"
+            words = said(connection.reason) or "the connection is broken: connect again"
+            raise UserError(f"{name}: {words} ({connection.reason})")
     if mirror.paused_at is not None:
         raise UserError("the mirror is paused: resume it on its page first")
+    return mirror
+
+
+def _is_beyond_mending(connection: Connection) -> bool:
+    """Whether no run can find it well again; the till is asked whatever it said before."""
+    if connection.health is Health.BROKEN:
+        return connection.reason == UNREADABLE or (isinstance(connection, VkConnection) and connection.reason in FINAL)
+    return connection.health is Health.PARKED
 
 
 def exit_code(record: RunRecord, *, dry: bool = False) -> int:

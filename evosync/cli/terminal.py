@@ -7,6 +7,7 @@ from typing import TextIO
 
 from evosync.domain.ids import RunId, UserId
 from evosync.domain.mirror import Outcome, Progress, RunRecord, Step, Tally
+from evosync.words.errors import card_of
 
 _STEPS = {
     Step.CATALOG: "1/3 reading the till",
@@ -41,6 +42,9 @@ _SKIPPED = {
 _CODES = {
     "VK 5": "VK does not accept the token any more: connect VK again",
     "VK 7": "the token has no right to this shop",
+    "VK 27": "this is a community's key: VK takes only the token of a person here",
+    "VK 205": "VK gives the token no access to this shop: look at the community's number, and who its editors are",
+    "VK 3609": "the token's time is over: connect VK again",
     "VK 1438": "the shop of the community is switched off",
     "VK 14": "VK wants a person to pass a test",
     "VK 15": "the token has no right to this shop",
@@ -51,10 +55,21 @@ _CODES = {
     "shop_off": "the shop of the community is switched off",
     "no_rights": "the token's person is no editor of the community",
     "deactivated": "the community is blocked or deleted",
+    "no_community": "VK knows no such community: take the number from the address of its page, as in vk.com/club123",
+    "no_user": "this is a community's key: VK takes only the token of a person here",
+    "scopes": "get the token again with the rights market, photos and groups",
+    "unreadable": (
+        "SECRET_KEY is not the one that the token was stored under: put the earlier one into SECRET_KEY_PREVIOUS, "
+        "or connect again"
+    ),
+    "uninstalled": "the application was removed in Evotor: install it there again",
+    "subscription_over": "the subscription to the application ended in Evotor: renew it there",
     "unwanted": "the mirror was paused, disconnected or suspended meanwhile",
     "Evotor resting": "Evotor's cloud is in trouble for many owners; everybody waits",
     "VK resting": "VK is in trouble for many owners; everybody waits",
 }
+
+_CLOUDS = frozenset({"Evotor", "VK"})
 
 
 class Bar:
@@ -113,7 +128,9 @@ class Bar:
 
 def said(code: str) -> str:
     """A code in words, where there are some."""
-    return _CODES.get(code, "")
+    cloud = code.partition(" ")[0]
+    is_silent = code not in _CODES and cloud in _CLOUDS and card_of(code) is card_of(f"{cloud} 5xx")
+    return f"{cloud} does not answer now: try again in some minutes" if is_silent else _CODES.get(code, "")
 
 
 def summary(record: RunRecord) -> str:

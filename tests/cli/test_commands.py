@@ -139,6 +139,67 @@ async def test_stores_and_groups_are_switched_by_name(person: Person, anna: Owne
     assert (await person.types("choose", ANNA, "--on", "--group", group)).code == 2
 
 
+async def test_a_store_of_which_nothing_is_on_comes_with_its_groups(person: Person, world: World) -> None:
+    boris = await world.owner(3, chosen=False, started=False)
+    on = await person.types("choose", ANNA, "--on", "--store", boris.store.id)
+    assert (on.code, on.out) == (0, "Switched the store on.\n")
+    assert json.loads((await person.types("sync", ANNA, "--json")).out)["created"] == 3
+
+
+async def test_a_store_that_is_switched_on_again_leaves_its_groups_as_they_are_and_names_those_that_are_off(
+    person: Person, anna: Owner
+) -> None:
+    first, *others = anna.store.groups
+    store = ("--store", anna.store.id)
+    for words in (("--off", *store, "--group", first), ("--off", *store)):
+        assert (await person.types("choose", ANNA, *words)).code == 0
+    again = await person.types("choose", ANNA, "--on", *store)
+    assert "These of its groups are off" in again.out
+    assert first in again.out
+    assert not any(other in again.out for other in others)
+    assert (await person.types("choose", ANNA, "--off")).code == 0
+    none = await person.types("choose", ANNA, "--on", *store)
+    assert "All its groups are off, so nothing is shown" in none.out
+    assert (await person.types("choose", ANNA, "--off", *store)).out == "Switched the store off.\n"
+    group = await person.types("choose", ANNA, "--on", *store, "--group", first)
+    assert "Its store is off" in group.out
+
+
+async def test_with_the_till_alone_sync_reads_it_says_so_and_is_content(person: Person, world: World) -> None:
+    olga = await world.owner(3, vk=False, chosen=False, started=False)
+    said = await person.types("sync", ANNA, "--json")
+    assert (said.code, json.loads(said.out)["products"]) == (0, 3)
+    assert f"VK is not connected, so only the till was read: evosync connect {ANNA} vk" in said.err
+    assert (await olga.mirror()).started_at is None, "nobody has seen yet what would be written"
+
+
+async def test_of_one_cause_a_person_is_told_once_and_what_to_do(person: Person, newcomer: Owner) -> None:
+    group = str(newcomer.community.id)
+    for number, token, cause in (
+        ("123456", newcomer.vk_token, "VK knows no such community: take the number"),
+        (group, "vk1.a.no-such-token", "connect VK again"),
+    ):
+        said = await person.types("connect", ANNA, "vk", "--group-id", number, stdin=token)
+        assert (said.code, said.out.count("NO "), said.out.count(cause)) == (2, 1, 1), said.all
+
+
+async def test_a_changed_secret_key_is_named_with_what_mends_it(person: Person, anna: Owner) -> None:
+    changed = {"SECRET_KEY": "another key for the tests, which is long enough for it"}
+    said = await person.types("sync", ANNA, **changed)
+    assert (said.code, said.out) == (2, "")
+    assert "SECRET_KEY_PREVIOUS" in said.err
+    assert "connect again" in said.err
+
+
+async def test_what_the_owner_mended_in_vk_is_found_by_the_next_run(person: Person, anna: Owner, world: World) -> None:
+    anna.community.currency = 398
+    assert (await person.types("sync", ANNA)).code == 1
+    assert await anna.vk_health() == ("broken", "currency")
+    anna.community.currency = 643
+    assert (await person.types("sync", ANNA)).code == 0
+    anna.assert_mirrored()
+
+
 async def test_check_says_whether_a_worker_is_alive(person: Person) -> None:
     said = await person.types("check")
     assert (said.code, said.out) == (1, "worker: none\n")
