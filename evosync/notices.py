@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Select, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.accounts.letters import tell
+from evosync.accounts.letters import BROKEN, tell
 from evosync.db.engine import Database
 from evosync.db.glance import count_problems
 from evosync.db.tables import cached_products, evotor_connections, mirrors, sync_configs, sync_runs, vk_connections
@@ -29,11 +29,13 @@ EXPIRES_WITHIN: Final = timedelta(days=7)
 FAILS_FOR: Final = timedelta(days=1)
 """How long an owner is left in peace while we try by ourselves."""
 
+_MAY_MEND: Final = timedelta(minutes=5)
+"""How long a letter about a refused key waits: if more owners' are, it was the cloud, and no letter is sent."""
+
 _AGAIN: Final = timedelta(hours=1)
 """How often the operator is told of the same fault."""
 
 _GOOD: Final = (Outcome.OK.value, Outcome.PARTIAL.value)
-_BROKEN: Final[Mapping[Side, Kind]] = {Side.VK: Kind.VK_BROKEN, Side.EVOTOR: Kind.EVOTOR_BROKEN}
 _IN_STEP: Final = frozenset(standing for standing in Standing if standing.value.startswith("in_step")) | {
     Standing.SOLD_OUT
 }
@@ -68,10 +70,9 @@ class Notices:
 
         async def write(connection: AsyncConnection) -> bool:
             values = await _broken(connection, user, side, at=at) | _found(finding)
-            return await tell(connection, user, _BROKEN[side], at=at, code=code, **values)
+            return await tell(connection, user, BROKEN[side], at=at, rest=_MAY_MEND, code=code, **values)
 
-        if await self._database.write(write):
-            await self._letterbox.send_letters()
+        await self._database.write(write)
 
     async def operator(self, code: str, detail: str) -> None:
         """Our own fault at a cloud, for the log (and so for Sentry and the alerts); not more than once an hour."""

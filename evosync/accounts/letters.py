@@ -1,6 +1,7 @@
 """Letters into the outbox, in the transaction of the change that causes them."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,11 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from evosync.db import outbox
 from evosync.db import site as people
 from evosync.db.site import Person, UserStatus
+from evosync.domain.errors import Side
 from evosync.domain.ids import UserId
 from evosync.words.letters import LETTERS, Kind
 
 MAIL: Final = "mail"
 SMS: Final = "sms"
+
+BROKEN: Final[Mapping[Side, Kind]] = {Side.VK: Kind.VK_BROKEN, Side.EVOTOR: Kind.EVOTOR_BROKEN}
 
 
 async def write_letter(
@@ -23,9 +27,10 @@ async def write_letter(
     at: datetime,
     link: int | None = None,
     to: str | None = None,
+    rest: timedelta = timedelta(),
     **values: Any,
 ) -> bool:
-    """False where nothing was written: no address, or a notice that he switched off.
+    """It is sent after `rest`. False where nothing was written: no address, or a notice that he switched off.
 
     `values` hold nothing secret: a link goes by its number. Somebody with a phone and no mail gets an SMS, and
     only for a link that sets his password. The queue is nudged by the caller, after the commit.
@@ -46,6 +51,7 @@ async def write_letter(
         values={"name": person.name, **{name: _plain(value) for name, value in values.items()}},
         link_id=link,
         at=at,
+        not_before=at + rest,
     )
     return True
 
@@ -62,7 +68,15 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-async def tell(connection: AsyncConnection, user: UserId, kind: Kind, *, at: datetime, **values: Any) -> bool:
+async def tell(
+    connection: AsyncConnection,
+    user: UserId,
+    kind: Kind,
+    *,
+    at: datetime,
+    rest: timedelta = timedelta(),
+    **values: Any,
+) -> bool:
     """A notice to an active owner about his mirror: one of the kinds that have a `notice` in `words.letters`.
 
     The values are those of the letter's sentences; `code` brings its card's cause, title and advice along.
@@ -70,4 +84,4 @@ async def tell(connection: AsyncConnection, user: UserId, kind: Kind, *, at: dat
     person = await people.person(connection, user)
     if person is None or person.status is not UserStatus.ACTIVE:
         return False
-    return await write_letter(connection, person, kind, at=at, **values)
+    return await write_letter(connection, person, kind, at=at, rest=rest, **values)

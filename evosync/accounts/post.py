@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from evosync.accounts.letters import SMS
+from evosync.accounts.letters import BROKEN, SMS
 from evosync.accounts.links import BadLink, Links
-from evosync.db import outbox
+from evosync.db import connections, outbox
 from evosync.db import site as people
 from evosync.db.engine import Database
 from evosync.db.outbox import LetterRow, LetterState
@@ -55,6 +55,9 @@ class PostOffice:
         if letter.link_id is not None and link is None:
             await self._finish(letter, LetterState.FAILED, "the link is used or too old")
             return False
+        if await self._is_mended(letter):
+            await self._finish(letter, LetterState.FAILED, "the connection works again")
+            return False
         try:
             await self._carry(letter, link)
         except BadLink:
@@ -73,6 +76,13 @@ class PostOffice:
         found = await self.database.read(lambda connection: people.link(connection, number))
         is_good = found is not None and found.used_at is None and found.expires_at > self.clock()
         return found if is_good else None
+
+    async def _is_mended(self, letter: LetterRow) -> bool:
+        """The letter tells of a connection that is not broken any more."""
+        sides = [side for side, kind in BROKEN.items() if kind == letter.kind]
+        return bool(sides) and not await self.database.read(
+            lambda connection: connections.is_broken(connection, letter.user, sides[0])
+        )
 
     async def _carry(self, letter: LetterRow, link: Link | None) -> None:
         values = dict(letter.values)

@@ -159,6 +159,11 @@ async def break_connection(connection: AsyncConnection, user: UserId, side: Side
     return done.rowcount > 0
 
 
+async def is_broken(connection: AsyncConnection, user: UserId, side: Side) -> bool:
+    c = _TABLES[side].c
+    return await connection.scalar(select(c.health).where(c.user_id == user)) == Health.BROKEN.value
+
+
 async def mend_one(connection: AsyncConnection, user: UserId, side: Side) -> None:
     table = _TABLES[side]
     await connection.execute(

@@ -51,6 +51,7 @@ async def add_letter(
     values: Mapping[str, Any],
     link_id: int | None,
     at: datetime,
+    not_before: datetime | None = None,
 ) -> int:
     made = await connection.execute(
         insert(letters).values(
@@ -65,7 +66,7 @@ async def add_letter(
             tries=0,
             error="",
             created_at=at,
-            next_at=at,
+            next_at=not_before or at,
             sent_at=None,
         )
     )

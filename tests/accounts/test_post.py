@@ -14,12 +14,15 @@ from evosync import resources
 from evosync.accounts.letters import tell, write_letter
 from evosync.accounts.links import Links, find_link
 from evosync.accounts.post import TRIES, PostOffice, back_off
+from evosync.db import connections
 from evosync.db import site as people
 from evosync.db.engine import Database, make_engine
 from evosync.db.site import Person, Purpose, UserStatus
 from evosync.db.tables import letters, metadata, roles
+from evosync.domain.errors import Side
 from evosync.notify.letters import Letter, Renderer
 from evosync.notify.mail import NotSent
+from evosync.security.seal import Sealer
 from evosync.words.language import load_catalogs
 from evosync.words.letters import Kind
 
@@ -231,6 +234,37 @@ async def test_a_notice_that_is_switched_off_is_not_written(desk: Desk) -> None:
         return failing, broken
 
     assert await desk.database.write(both) == (False, True)
+
+
+@pytest.mark.parametrize("mended", [False, True])
+async def test_a_letter_about_a_broken_connection_waits_and_is_dropped_if_it_works_again(
+    desk: Desk, *, mended: bool
+) -> None:
+    person = await desk.person()
+
+    async def breaks(connection: AsyncConnection) -> None:
+        sealer = Sealer(["a key for the tests, which is long enough for it"])
+        await connections.save_evotor(connection, person.id, "token", till_user="01-1", sealer=sealer, at=NOW)
+        await connections.break_connection(connection, person.id, Side.EVOTOR, reason="Evotor 401", at=NOW)
+        await tell(
+            connection,
+            person.id,
+            Kind.EVOTOR_BROKEN,
+            at=NOW,
+            rest=timedelta(minutes=5),
+            code="Evotor 401",
+            since_at=NOW,
+        )
+
+    await desk.database.write(breaks)
+    assert await desk.office.send_due() == 0
+    if mended:
+        await desk.database.write(
+            lambda connection: connections.mend(connection, Side.EVOTOR, reason="Evotor 401", since=NOW)
+        )
+    desk.now = NOW + timedelta(minutes=5)
+    assert await desk.office.send_due() == (0 if mended else 1)
+    assert [state for state, _, _ in await desk.states()] == ["failed" if mended else "sent"]
 
 
 async def test_a_letter_of_a_change_that_was_undone_does_not_exist(desk: Desk) -> None:

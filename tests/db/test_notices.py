@@ -115,7 +115,9 @@ async def test_an_owner_is_told_of_a_broken_vk_key_with_what_it_means_for_the_sh
     assert kind == Kind.VK_BROKEN
     assert (values["community"], values["code"], values["changed"]) == ("Лавка", "VK 5", 1)
     assert datetime.fromisoformat(values["since_at"]) == NOW
-    assert world.letterbox.told == 1
+    async with world.database.reading() as connection:
+        assert not await outbox.due_letters(connection, at=NOW + timedelta(minutes=4), limit=9), "it may mend"
+        assert await outbox.due_letters(connection, at=NOW + timedelta(minutes=5), limit=9)
 
 
 async def test_an_owner_is_told_of_a_broken_evotor_key(world: World) -> None:
