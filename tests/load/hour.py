@@ -148,7 +148,7 @@ async def hour(stage: Stage, plan: Plan, owners: int, *, minutes: float) -> dict
         runs = await _runs(stage, began, ended, rhythm)
         arrivals = await stage.clouds.arrivals()
     seconds = watch.seconds
-    hours = seconds * plan.squeeze / _HOUR
+    due = _HOUR / plan.squeeze / rhythm.step.total_seconds()
     uses = watch.uses
     done = runs["ended"]
     cpu = {kind: use.cpu_seconds for kind, use in uses.items()}
@@ -160,7 +160,8 @@ async def hour(stage: Stage, plan: Plan, owners: int, *, minutes: float) -> dict
         "runs_per_minute": done / seconds * 60,
         "runs_per_minute_and_worker_core": done / (cpu["worker"] / 60) if cpu["worker"] else 0,
         "cores": {kind: used / seconds for kind, used in cpu.items()},
-        "cpu_seconds_per_owner_and_hour": {kind: used / owners / hours for kind, used in cpu.items()},
+        # of all runs that an hour has, also where the machine did not get to all of them
+        "cpu_seconds_per_owner_and_hour": {kind: used / max(done, 1) * due for kind, used in cpu.items()},
         "memory_mb": {kind: use.memory for kind, use in uses.items()},
         "redis_memory_mb": redis_after["used_memory"] / 2**20,
         "redis_commands_per_second": (
