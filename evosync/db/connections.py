@@ -74,7 +74,11 @@ def _token(sealer: Sealer, secret: str, *, about: str, at: datetime) -> dict[str
 async def save_evotor(
     connection: AsyncConnection, user: UserId, token: str, *, till_user: str | None, sealer: Sealer, at: datetime
 ) -> None:
-    """`till_user` None keeps what is known. Raises `Claimed`, after which the transaction is good only for its end."""
+    """`till_user` None keeps what is known. Raises `Claimed`, after which the transaction is good only for its end.
+
+    A token that another owner has is his till's, whether or not a till has told its number by now. Looked for once our
+    own row is written: of two who bring the same token at once, one waits for the other's row and finds it.
+    """
     values = _token(sealer, token, about=about_evotor(user), at=at)
     if till_user:
         values["till_user"] = till_user
@@ -82,6 +86,9 @@ async def save_evotor(
         if known not in (None, till_user):
             values |= NO_API_TOKEN
     await _save(connection, Side.EVOTOR, user, values)
+    same = select(_e.user_id).where(_e.fingerprint.in_(sealer.fingerprints(token)), _e.user_id != user)
+    if (await connection.execute(same.with_for_update())).first() is not None:
+        raise Claimed(Side.EVOTOR)
 
 
 async def save_vk(
@@ -121,6 +128,12 @@ async def _show_items_of(connection: AsyncConnection, user: UserId, community: C
     """Another community: its own links say which items the products are there. Its shop has to be read first."""
     await tills.show_items(connection, user, community)
     await connection.execute(update(mirrors).where(mirrors.c.user_id == user).values(shop_read_at=None, pauses={}))
+
+
+async def till_is_nameless(connection: AsyncConnection, user: UserId) -> bool:
+    """There is a connection, and whose till it is has not been told."""
+    found = await connection.execute(select(_e.user_id).where(_e.user_id == user, _e.till_user.is_(None)))
+    return found.first() is not None
 
 
 async def note_till_user(connection: AsyncConnection, user: UserId, till_user: str) -> None:

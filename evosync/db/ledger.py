@@ -81,6 +81,8 @@ class DbLedger:
     async def _save_till(self, connection: AsyncConnection, user: UserId, changes: TillChanges, at: datetime) -> None:
         await tills.save(connection, user, changes, at=at)
         reported = {store.till_user for store in changes.stores if store.till_user}
+        if not reported and await connections.till_is_nameless(connection, user):
+            reported = {store.till_user for store in await tills.stores(connection, user) if store.till_user}
         if len(reported) == 1:
             await connections.note_till_user(connection, user, reported.pop())
 

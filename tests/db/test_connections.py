@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -66,12 +67,34 @@ async def test_a_till_belongs_to_one_owner(database: Database, olga: UserId, bor
     assert claimed.value.side is Side.EVOTOR
 
 
+async def test_a_token_opens_one_owners_till_though_no_till_has_told_its_number(
+    database: Database, olga: UserId, boris: UserId, sealer: Sealer
+) -> None:
+    await connect_evotor(database, olga, sealer, till_user=None)
+    await connect_evotor(database, olga, sealer, till_user=None)
+    with pytest.raises(Claimed):
+        await connect_evotor(database, boris, sealer, till_user=None)
+    await database.write(lambda connection: connections.disconnect_evotor(connection, olga))
+    at_once = [connect_evotor(database, user, sealer, till_user=None) for user in (olga, boris)]
+    done = await asyncio.gather(*at_once, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in done) == ["Claimed", "NoneType"]
+
+
+async def test_a_till_whose_number_is_not_known_yet_is_told_by_its_stored_stores(
+    database: Database, olga: UserId, sealer: Sealer, ledger: DbLedger
+) -> None:
+    await ledger.save_till(olga, TillChanges(stores=(Store(StoreId("s"), "Лавка", till_user="01-1"),)), at=NOW)
+    await connect_evotor(database, olga, sealer, till_user=None)
+    await ledger.save_till(olga, TillChanges(products=(Product(ProductId("p"), StoreId("s"), "Булка"),)), at=NOW)
+    assert await till_user(database, olga) == "01-1"
+
+
 async def test_what_a_till_reports_of_itself_is_noted_unless_another_owner_has_it(
     database: Database, olga: UserId, boris: UserId, sealer: Sealer, ledger: DbLedger
 ) -> None:
     store = TillChanges(stores=(Store(StoreId("s"), "Лавка", till_user="01-1"),))
     await connect_evotor(database, olga, sealer)
-    await connect_evotor(database, boris, sealer, till_user=None)
+    await connect_evotor(database, boris, sealer, token="another-token-7890", till_user=None)
     await ledger.save_till(boris, store, at=NOW)
     assert await till_user(database, boris) is None
     await database.write(lambda connection: connections.disconnect_evotor(connection, olga))

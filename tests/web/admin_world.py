@@ -29,7 +29,9 @@ async def shop(world: World, user: UserId, *, community: int = 204511) -> RunId:
     sealer = Sealer(["a key that is long enough for tests"])
 
     async def work(connection: AsyncConnection) -> RunId:
-        await connections.save_evotor(connection, user, EVOTOR_TOKEN, till_user=f"01-{user}", sealer=sealer, at=at)
+        await connections.save_evotor(
+            connection, user, f"{user}-{EVOTOR_TOKEN}", till_user=f"01-{user}", sealer=sealer, at=at
+        )
         await connections.save_vk(
             connection,
             user,

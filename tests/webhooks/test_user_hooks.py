@@ -207,6 +207,17 @@ async def test_a_till_that_named_itself_when_it_was_read_is_not_given_to_another
     assert refused["user_id"] != person.id, "it stands with whom it was about"
 
 
+async def test_a_token_that_another_owner_pasted_is_refused_from_the_cloud_too(
+    cloud: Cloud, world: World, services: Services
+) -> None:
+    person = await world.person("owner@example.com")
+    await connect_by_hand(services, person.id)
+    await cloud.create()
+    body = {"userId": TILL, "token": "a-pasted-token-of-the-cloud"}
+    assert (await cloud.call("/user/token", body)).code == (409, 2004)
+    assert await cloud.cloud_token() is None
+
+
 async def test_verify_takes_over_what_the_cloud_made_and_nobody_can_sign_in_to(cloud: Cloud, world: World) -> None:
     token = await cloud.create()
     await cloud.call("/user/token", {"userId": TILL, "token": CLOUD_TOKEN})

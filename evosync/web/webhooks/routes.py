@@ -115,7 +115,11 @@ class Webhooks:
     async def token(self, request: web.Request) -> web.Response:
         row = await self._row(request)
         till_user, token = bodies.till_user_of(row), bodies.cloud_token_of(row)
-        user = await self._desk(request).take_token(till_user, token, at=_at(request))
+        try:
+            user = await self._desk(request).take_token(till_user, token, at=_at(request))
+        except NotLinked as error:
+            refusal = _WHY[error.why]()
+            raise refusal from error
         if user is not None:
             await self._services.queue.nudge(user)
         return answer({})
