@@ -99,7 +99,8 @@ async def test_what_is_answered_is_what_the_document_says(
         "--include-path-regex", paths, "--header", f"Authorization: Bearer {shown}",
         "--checks", "all", "--phases", phases, "--max-examples", "2" if prefix else EXAMPLES,
         # The home page answers GET there, and is no part of the document.
-        *(["--exclude-checks", "allow_header_conformance,unsupported_method"] if paths == ROOT else []), "--seed", "1", "--no-color",
+        *(["--exclude-checks", "allow_header_conformance,unsupported_method"] if paths == ROOT else []),
+        "--seed", "1", "--no-color",
         cwd=tmp_path, env={**os.environ, "SCHEMATHESIS_HOOKS": "signing", "PYTHONPATH": str(tmp_path)},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
