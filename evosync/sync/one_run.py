@@ -11,8 +11,8 @@ from structlog.contextvars import bound_contextvars
 
 from evosync.domain.action import Note, Plan
 from evosync.domain.catalog import Shop
-from evosync.domain.connection import Health, VkConnection
-from evosync.domain.errors import CloudError, GuardTripped, Operators, Rejected, Side, Unavailable
+from evosync.domain.connection import Health, Token, VkConnection
+from evosync.domain.errors import CloudError, GuardTripped, Operators, Rejected, Side, Throttled, Unavailable
 from evosync.domain.guard import Finding
 from evosync.domain.ids import ProductId, StoreId
 from evosync.domain.links import Link
@@ -110,6 +110,7 @@ class OneRun:
         self._everybodys = False
         self._look_again = False
         self._side = Side.EVOTOR
+        self._told_to_wait = timedelta()
         self._till: TillSide | None = None
         self._shop: ShopSide | None = None
         self.draft: Draft | None = None
@@ -221,6 +222,7 @@ class OneRun:
         mirror, engine = self._mirror, self._engine
         if mirror.evotor is None:
             return Outcome.READ_ONLY
+        _refuse_unreadable(mirror.evotor.token, Side.EVOTOR)
         self._refuse_if_resting(Side.EVOTOR)
         self._till = engine.sides.till(mirror.evotor)
         reader = TillReader(mirror.user, self._till, engine.ledger, engine.clock, engine.terms.patience)
@@ -244,6 +246,7 @@ class OneRun:
     async def _shop_steps(self, vk: VkConnection, reader: TillReader, reading: Reading, *, full: bool) -> Outcome:
         engine, user = self._engine, self._mirror.user
         self._side = Side.VK
+        _refuse_unreadable(vk.token, Side.VK)
         self._refuse_if_resting(Side.VK)
         async with engine.sides.shop(vk) as shop:
             self._shop = shop
@@ -430,6 +433,8 @@ class OneRun:
         engine, user = self._engine, self._mirror.user
         log.info("run failed", extra={"user": user, "side": error.side.value, "code": error.code})
         self._everybodys = await engine.breakers.saw(error.side, user, error)
+        if isinstance(error, Throttled) and error.wait is not None:
+            self._told_to_wait = error.wait
         finding = None
         if isinstance(error, GuardTripped) and error.got:
             finding = Finding(error.code, error.wanted, error.got, error.detail)
@@ -453,7 +458,8 @@ class OneRun:
         if outcome is Outcome.HELD or code in FINAL:
             failures = 0
         when = wakes(self._readings, self._pauses, rhythm=self._rhythm)
-        return next_at(self._mirror.user, now=now, rhythm=self._rhythm, failures=failures, wakes=when)
+        own = next_at(self._mirror.user, now=now, rhythm=self._rhythm, failures=failures, wakes=when)
+        return max(own, now + self._told_to_wait)
 
     async def _look_on(self, over: asyncio.Event) -> None:
         """Ask now and then whether to go on, and note the progress for other processes to show."""
@@ -497,3 +503,9 @@ async def _ended(looking: "asyncio.Task[None]") -> None:
         await asyncio.wait([looking], timeout=1)
     with suppress(asyncio.CancelledError):
         looking.result()
+
+
+def _refuse_unreadable(token: Token, side: Side) -> None:
+    """A token that no key opens is the operator's mistake: asking with none would break the owner's connection."""
+    if not token.secret:
+        raise Operators(side, "unreadable", "SECRET_KEY was changed: put the old one into SECRET_KEY_PREVIOUS")

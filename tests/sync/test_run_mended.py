@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Table, update
 
 from evosync.db import choices
-from evosync.db.tables import sync_configs
+from evosync.db.tables import evotor_connections, sync_configs, vk_connections
 from evosync.domain.ids import StoreId
 from evosync.domain.mirror import RunRecord, Scope
 from evosync.sync.mailbox import Message
@@ -204,3 +204,14 @@ async def test_after_most_writes_were_refused_the_next_run_looks_at_everything(w
     assert (await owner.run(Scope.DELTA)).outcome == "held"
     world.sandbox.faults.clear()
     assert (await owner.next_turn()).scope == "full"
+
+
+@pytest.mark.parametrize("table", [evotor_connections, vk_connections])
+async def test_a_token_that_no_key_opens_is_the_operators_matter_and_breaks_nothing(world: World, table: Table) -> None:
+    owner = await world.owner(2)
+    await world.database.write(lambda connection: connection.execute(update(table).values(key_id="lost")))
+    record = await owner.run()
+    assert (record.outcome, record.code) == ("failed", "unreadable")
+    assert world.bell.broken == []
+    assert world.bell.faults == ["unreadable"]
+    assert owner.writes() == 0
