@@ -255,7 +255,7 @@ op(
     _HOOKS,
     answer=Empty,
     body=UserToken,
-    **_BY_SECRET,
+    **_with(_BY_SECRET, {409: "2004 the token opens the till of another account"}),
 )
 op("POST /user/tariff", "Understood, and of no use any more", _HOOKS, answer=Empty, body=Tariff, **_BY_SECRET)
 op("POST /installation/event", "The app was installed or removed", _HOOKS, answer=Empty, body=Installation, **_EITHER)

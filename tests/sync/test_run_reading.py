@@ -110,6 +110,21 @@ async def test_a_store_is_left_alone_for_as_long_as_the_cloud_says_whoever_asks(
     assert timedelta(minutes=20) <= world.clock() - told_at <= timedelta(minutes=26)
 
 
+async def test_an_owner_whose_whole_till_is_throttled_comes_back_when_the_cloud_says(world: World) -> None:
+    owner = await world.owner(3)
+    options = world.sandbox.evotor
+    options.rate_limit, options.rate_window = 50, 1_200.0
+    for window in world.sandbox.evotor_windows.values():
+        window.extend([time.monotonic()] * 50)
+    path = f"/evotor/stores/{owner.store.id}/products"
+    world.sandbox.evotor_windows[owner.cloud_token, path] = deque([time.monotonic()] * 50)
+    record = await owner.run(Scope.FULL)
+    assert (record.outcome, record.code) == ("failed", "Evotor 429")
+    again_at = await owner.next_at()
+    assert again_at is not None
+    assert again_at - world.clock() > timedelta(minutes=19)
+
+
 @pytest.mark.parametrize("left", [0, 4])
 async def test_an_empty_or_half_listing_is_held_until_two_agree_minutes_apart(world: World, left: int) -> None:
     owner = await world.owner(10)
