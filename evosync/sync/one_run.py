@@ -11,7 +11,7 @@ from structlog.contextvars import bound_contextvars
 
 from evosync.domain.action import Note, Plan
 from evosync.domain.catalog import Shop
-from evosync.domain.connection import Health, VkConnection
+from evosync.domain.connection import Health, Token, VkConnection
 from evosync.domain.errors import CloudError, GuardTripped, Operators, Rejected, Side, Throttled, Unavailable
 from evosync.domain.guard import Finding
 from evosync.domain.ids import ProductId, StoreId
@@ -222,6 +222,7 @@ class OneRun:
         mirror, engine = self._mirror, self._engine
         if mirror.evotor is None:
             return Outcome.READ_ONLY
+        _refuse_unreadable(mirror.evotor.token, Side.EVOTOR)
         self._refuse_if_resting(Side.EVOTOR)
         self._till = engine.sides.till(mirror.evotor)
         reader = TillReader(mirror.user, self._till, engine.ledger, engine.clock, engine.terms.patience)
@@ -245,6 +246,7 @@ class OneRun:
     async def _shop_steps(self, vk: VkConnection, reader: TillReader, reading: Reading, *, full: bool) -> Outcome:
         engine, user = self._engine, self._mirror.user
         self._side = Side.VK
+        _refuse_unreadable(vk.token, Side.VK)
         self._refuse_if_resting(Side.VK)
         async with engine.sides.shop(vk) as shop:
             self._shop = shop
@@ -501,3 +503,9 @@ async def _ended(looking: "asyncio.Task[None]") -> None:
         await asyncio.wait([looking], timeout=1)
     with suppress(asyncio.CancelledError):
         looking.result()
+
+
+def _refuse_unreadable(token: Token, side: Side) -> None:
+    """A token that no key opens is the operator's mistake: asking with none would break the owner's connection."""
+    if not token.secret:
+        raise Operators(side, "unreadable", "SECRET_KEY was changed: put the old one into SECRET_KEY_PREVIOUS")
