@@ -100,12 +100,26 @@ async def test_update_now_wishes_for_a_whole_run_and_twice_is_once(browser: Brow
     assert (await browser.get("/sync")).h1.replace("\u00a0", " ") == "Обновление в очереди"
 
 
-async def test_update_now_during_a_whole_run_wishes_for_nothing_more(browser: Browser, shop: Owner) -> None:
+async def test_update_now_while_a_whole_run_reads_the_till_wishes_for_nothing_more(
+    browser: Browser, shop: Owner
+) -> None:
     await shop.forget_wish()
-    await shop.ran(outcome=None)
+    run = await shop.ran(outcome=None)
+    await shop.moves(run, Progress(Step.CATALOG))
     await browser.post("/sync/run")
     assert (await shop.now()).wanted_at is None
     assert "Обновление уже идёт" in (await browser.get("/sync")).toasts
+
+
+async def test_update_now_during_the_rest_of_a_run_wishes_for_what_changed_since(browser: Browser, shop: Owner) -> None:
+    await shop.forget_wish()
+    run = await shop.ran(outcome=None)
+    await shop.moves(run, Progress(Step.MIRROR, 41, 164))
+    for _ in range(2):
+        await browser.post("/sync/run")
+    wish = await shop.wish()
+    assert wish is not None
+    assert (wish.scope, wish.reasons) == (Scope.DELTA, ("asked",))
 
 
 async def test_the_first_run_is_the_owners_start(browser: Browser, owner: Owner) -> None:

@@ -13,7 +13,7 @@ from evosync.db import mirrors as due
 from evosync.db import site as people
 from evosync.db.history import Fresh, Now
 from evosync.domain.ids import UserId
-from evosync.domain.mirror import Outcome, RunRecord, Scope
+from evosync.domain.mirror import Outcome, RunRecord, Scope, Step
 from evosync.web import session
 from evosync.web.keys import CLIENT, FORMAT, SERVICES, WORDS
 from evosync.web.live import LIVE, ON, events
@@ -179,6 +179,8 @@ async def run(request: web.Request) -> web.Response:
         if now.paused_at is not None:
             return "/sync", "you", marked("You paused it: resume first")
         if is_running(now, client.at) and now.going is not None and now.going.scope is Scope.FULL:
+            if now.going.step not in {None, Step.CATALOG}:  # it has read the till: what changed since is in no plan
+                await due.want(connection, user, scope=Scope.DELTA, reason="asked", at=client.at)
             return "/sync", "ok", marked("An update is already running")
         await due.want(connection, user, scope=Scope.FULL, reason="asked", at=client.at)
         return "/sync", "ok", marked("Update queued")
