@@ -150,8 +150,9 @@ def configure(
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level)
-    # arq logs each job twice and aiohttp each request: at INFO that is most of the log and says nothing.
-    for chatty in ("arq.worker", "aiohttp.access"):
+    # arq logs each job twice and aiohttp each request: at INFO that is most of the log and says nothing. SQLite's
+    # driver logs, for debugging, each statement with its values: addresses and sealed tokens are among them.
+    for chatty in ("arq.worker", "aiohttp.access", "aiosqlite"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     logging.getLogger("aiohttp.server").addFilter(_STRANGERS)
     structlog.configure(

@@ -146,15 +146,20 @@ def _row(user: UserId, community: CommunityId, link: Link) -> dict[str, Any]:
 
 
 async def drop(
-    connection: AsyncConnection, user: UserId, community: CommunityId, products: Sequence[ProductId]
+    connection: AsyncConnection,
+    user: UserId,
+    community: CommunityId,
+    products: Sequence[ProductId],
+    state: LinkState = LinkState.INTENT,
 ) -> None:
+    """Forget links that are in that state still: a newer run may have made what an older one gave up."""
     for chunk in chunked(sorted(products)):
         await connection.execute(
             delete(item_links).where(
                 _l.user_id == user,
                 _l.community_id == community,
                 _l.product_id.in_(chunk),
-                _l.state == LinkState.INTENT.value,  # a newer run may have made what an older one gave up
+                _l.state == state.value,
             )
         )
 

@@ -138,7 +138,7 @@ async def retry(connection: AsyncConnection, user: UserId, community: CommunityI
         for link in known.values()
         if link.state is not LinkState.REMOVED and link.refusal
     ]
-    await links.drop(connection, user, community, removed)
+    await links.drop(connection, user, community, removed, LinkState.REMOVED)
     await links.save(connection, user, community, refused)
     return len(removed) + len(refused)
 

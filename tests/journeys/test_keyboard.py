@@ -49,6 +49,7 @@ def lay_out(service: Service) -> None:
     service.command("user", "create", OWNER, "--role", "user", "--password-stdin", told=PASSWORD)
     service.command("connect", OWNER, "evotor", told=str(shop["evotor_token"]))
     service.command("connect", OWNER, "vk", "--group-id", str(shop["group_id"]), told=str(shop["vk_token"]))
+    service.command("sync", OWNER, "--dry-run")  # both are read: no page has to wait for it
 
 
 @pytest.mark.timeout(240)

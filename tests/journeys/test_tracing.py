@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from evosync.domain.mirror import Scope
 from tests.journeys.process import command, environment
 from tests.journeys.visitor import PASSWORD, address_of, give_password, is_done, lines, until, visitor
 from tests.sync.world import KEY, World
@@ -13,6 +14,7 @@ async def test_the_log_carries_request_and_owner_from_the_page_to_the_call_at_vk
     world = sqlite_world
     anna, boris = await world.owner(3), await world.owner(3)
     await give_password(anna)
+    await world.ledger.want(boris.user, scope=Scope.FULL, reason="test", at=world.clock())
     more = {"LOG_FORMAT": "json", "LOG_LEVEL": "DEBUG"}
     environ = environment(world, tmp_path / "service", database=sqlite_url, redis=redis_url, **more)
     async with command(tmp_path / "service", environ, "serve", "--port", "0") as service, visitor() as reader:
