@@ -28,8 +28,8 @@ from evosync.domain.ids import CommunityId, RunId, UserId
 from evosync.domain.mirror import Outcome, Progress, RunRecord, Scope, Tally
 from evosync.settings import load_settings
 
-OWN_RECORD = frozenset({"sync_runs", "mirrors"})
-"""Tables that hold the run's own record."""
+OWN_RECORD = frozenset({"sync_runs", "mirrors", "alembic_version"})
+"""Tables that hold the run's own record; and the row that the doctor writes as it is, to see whether one can write."""
 _WRITE = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM|REPLACE INTO)\s+[`\"]?(\w+)", re.IGNORECASE)
 
 
