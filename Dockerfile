@@ -17,8 +17,10 @@ RUN /tools/bin/python -m hatchling build -t wheel \
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="EvoSync" org.opencontainers.image.licenses="MIT"
+# Nothing that installs stays, nor what Python could make an installer of again.
 RUN useradd --system --uid 10001 --home-dir /data --create-home evosync \
-    && python -m pip uninstall --yes --quiet --root-user-action=ignore setuptools wheel pip
+    && python -m pip uninstall --yes --quiet --root-user-action=ignore setuptools wheel pip \
+    && rm -r /usr/local/lib/python3.*/ensurepip
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     EVOSYNC_HOST=0.0.0.0 EVOSYNC_DATA_DIR=/data LOG_FORMAT=json

@@ -17,7 +17,9 @@ EMAIL=$(setting SUPPORT_EMAIL)
 for command in certbot nginx envsubst; do
 	command -v "$command" >/dev/null || fail "$command is missing: apt-get install certbot nginx gettext-base"
 done
-export DOMAIN ACME=${ACME:-/var/www/evosync-acme}
+ACME=$(setting ACME)
+HTTP_PORT=$(setting HTTP_PORT)
+export DOMAIN ACME=${ACME:-/var/www/evosync-acme} HTTP_PORT=${HTTP_PORT:-80}
 target=${NGINX_CONF:-/etc/nginx/conf.d/evosync.conf}
 live=${LETSENCRYPT:-/etc/letsencrypt}/live/$DOMAIN
 mkdir -p "$ACME" "$(dirname "$target")"
@@ -40,7 +42,7 @@ if [[ ! -e $live/fullchain.pem ]]; then
 	# Until there is a certificate nginx answers Let's Encrypt's check and nothing else.
 	install_conf <<-CONF
 		server {
-		    listen 80;
+		    listen $HTTP_PORT;
 		    server_name $DOMAIN;
 		    location ^~ /.well-known/acme-challenge/ { root $ACME; default_type text/plain; }
 		    location / { return 503; }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Renders deploy/nginx.conf.template to standard output. DOMAIN and the rest come from the environment or from .env.
+# Renders deploy/nginx.conf.template to standard output. DOMAIN and the rest come from the environment or from .env;
+# UPSTREAM may name several, separated by commas: UPSTREAM=127.0.0.1:8080,127.0.0.1:8081
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=deploy/read_env.sh
@@ -14,11 +15,16 @@ if [[ ! $DOMAIN =~ ^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$ ]]; then
 	echo "deploy/nginx.sh: DOMAIN must be a bare name like shop.example.ru" >&2
 	exit 2
 fi
-export DOMAIN
-export UPSTREAM=${UPSTREAM:-127.0.0.1:8080}
-export CERTIFICATES=${CERTIFICATES:-/etc/letsencrypt/live/$DOMAIN}
-export ACME=${ACME:-/var/www/evosync-acme}
-export HTTP_PORT=${HTTP_PORT:-80} HTTPS_PORT=${HTTPS_PORT:-443}
+for name in UPSTREAM CERTIFICATES ACME HTTP_PORT HTTPS_PORT; do
+	declare "$name=$(setting "$name")"
+done
+UPSTREAM=${UPSTREAM:-127.0.0.1:8080}
+UPSTREAM=${UPSTREAM//,/; server }
+CERTIFICATES=${CERTIFICATES:-/etc/letsencrypt/live/$DOMAIN}
+ACME=${ACME:-/var/www/evosync-acme}
+HTTP_PORT=${HTTP_PORT:-80}
+HTTPS_PORT=${HTTPS_PORT:-443}
+export DOMAIN UPSTREAM CERTIFICATES ACME HTTP_PORT HTTPS_PORT
 
 # shellcheck disable=SC2016 # envsubst is told the names, not the values
 envsubst '$DOMAIN $UPSTREAM $CERTIFICATES $ACME $HTTP_PORT $HTTPS_PORT' <"$here/nginx.conf.template"

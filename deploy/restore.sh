@@ -3,7 +3,7 @@
 #
 # The service must be stopped; it brings the tables to its version when it starts. In compose:
 #   CLIENT="docker compose exec -T -e MYSQL_PWD db mariadb" deploy/restore.sh FILE.sql.gz
-# The key is put back by hand, from FILE.key into .env.
+# Its last words are the lines that put the key back, from FILE.key into .env; a key itself is never shown.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=deploy/read_env.sh
@@ -30,5 +30,21 @@ if [[ -n $tables ]]; then
 	exit 2
 fi
 gzip -dc "$file" | "${client[@]}" "${arguments[@]}" --default-character-set=utf8mb4 "$name"
+
 key=${file%.sql.gz}.key
-echo "Restored. The key belongs into .env: $([[ -e $key ]] && echo "$key" || echo "not beside the backup")"
+env=${ENV_FILE:-.env}
+kept() { ENV_FILE=$key SECRET_KEY="" SECRET_KEY_PREVIOUS="" setting "$1"; }
+is_in_place() {
+	[[ -r $key && $(kept SECRET_KEY) == "$(secret SECRET_KEY)" &&
+		$(kept SECRET_KEY_PREVIOUS) == "$(secret SECRET_KEY_PREVIOUS)" ]]
+}
+if is_in_place; then
+	echo "Restored. The key of this backup is in place already."
+	exit 0
+fi
+echo "Restored. Its tokens open with its own key only. Before the service starts, put that back:"
+[[ -r $key ]] || echo "    # it is not beside the backup: fetch $key from where it is kept, then"
+# Lines that name a file of the key go too: the service takes one of both.
+printf "    (umask 077; { grep -Ev '%s' %q; cat %q; } >%q && mv %q %q)\n" \
+	'^[[:space:]]*(export[[:space:]]+)?SECRET_KEY(_PREVIOUS)?(_FILE)?[[:space:]]*=' \
+	"$env" "$key" "$env.new" "$env.new" "$env"

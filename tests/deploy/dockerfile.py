@@ -1,5 +1,6 @@
 """The Dockerfile without an engine: its steps in a folder of their own, and what they made, as the image runs it."""
 
+import ensurepip
 import json
 import os
 import re
@@ -13,13 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from tests import services
 
 ROOT = Path(__file__).parents[2]
 USER: Final = 10001
-_OURS: Final = re.compile(r"(?<![\w./-])/(tools|venv|build)\b")
+_OURS: Final = re.compile(r"(?<![\w./-])/(tools|venv|build|usr/local)\b")
 
 # Nothing can be written but the data folder, which is in memory; nothing may be done but what anybody may.
 _CONTAINER: Final = r"""
@@ -71,28 +70,43 @@ class Image:
     def venv(self) -> Path:
         return self.folder / "venv"
 
+    @property
+    def base(self) -> Path:
+        """The Python that comes with the image."""
+        return self.folder / "usr" / "local"
+
     def build(self) -> None:
-        """Every step of the first stage, in order."""
-        (self.folder / "build").mkdir()
-        commands = self.folder / "commands"
-        commands.mkdir()
-        (commands / "python").symlink_to(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}"))
-        for name in ("data", "hold"):
+        """Every step of the first stage, in order, and then the commands of the last."""
+        for name in ("build", "commands", "data", "hold"):
             (self.folder / name).mkdir()
+        python = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")
+        (self.folder / "commands" / "python").symlink_to(python)
         stage = stages()[0]
-        environ = os.environ | stage.environ | {"PATH": f"{commands}:{os.environ['PATH']}"}
-        for name in ("PYTHONPATH", "VIRTUAL_ENV"):
-            environ.pop(name, None)
         for word, rest in stage.steps:
             if word == "COPY":
                 self._copy(rest.split())
             elif word == "RUN":
-                command = _OURS.sub(lambda found: str(self.folder / found[1]), rest)
-                done = subprocess.run(
-                    ["/bin/sh", "-ec", command], cwd=self.folder / "build", env=environ, capture_output=True, text=True,
-                    check=False,
-                )  # fmt: skip
-                assert done.returncode == 0, f"{rest}\n{done.stdout}{done.stderr}"
+                self._do(rest, self.folder / "commands", **stage.environ)
+        self._lay_base(python)
+        self._do(stages()[-1].said("RUN"), self.base / "bin")
+
+    def _do(self, command: str, programs: Path, **more: str) -> None:
+        environ = os.environ | more | {"PATH": f"{programs}:{os.environ['PATH']}"}
+        for name in ("PYTHONPATH", "VIRTUAL_ENV"):
+            environ.pop(name, None)
+        ours = _OURS.sub(lambda found: str(self.folder / found[1]), command)
+        done = subprocess.run(
+            ["/bin/sh", "-ec", ours], cwd=self.folder / "build", env=environ, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+    def _lay_base(self, python: Path) -> None:
+        """As much of the image's Python as installs: pip and what it came from. No account is made on this machine."""
+        subprocess.run([python, "-m", "venv", self.base], check=True)
+        installer = Path(ensurepip.__file__).parent
+        shutil.copytree(installer, self.base / "lib" / python.name / "ensurepip")
+        (self.base / "bin" / "useradd").symlink_to("/bin/true")
 
     def _copy(self, words: Sequence[str]) -> None:
         *sources, target = words
@@ -140,7 +154,7 @@ class Image:
 def image() -> Iterator[Image]:
     """Built; in a folder that the image's user may enter."""
     if os.geteuid() != 0 or not all(map(services.find, ("unshare", "setpriv", "mount"))):
-        pytest.skip("the image's steps need root, unshare and setpriv")
+        services.unavailable("the image's steps need root, unshare and setpriv")
     folder = Path(tempfile.mkdtemp(prefix="evosync-image-"))
     folder.chmod(0o755)
     try:

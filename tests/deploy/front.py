@@ -35,13 +35,13 @@ class Front:
 
 
 @asynccontextmanager
-async def front(folder: Path, upstream: str) -> AsyncIterator[Front]:
-    nginx = services.find("nginx")
-    if nginx is None or services.find("envsubst") is None or services.find("openssl") is None:
-        services.unavailable("no nginx, envsubst or openssl on this machine")
+async def front(folder: Path, upstream: str, *, beside_stock_site: bool = False) -> AsyncIterator[Front]:
+    nginx = program()
     certificate(folder)
     ports = services.free_port(), services.free_port()
-    conf = rendered(folder, upstream, *ports)
+    conf = laid_out(folder, rendered(folder, upstream, *ports))
+    if beside_stock_site:
+        stock_site(folder, ports[0])
     command = [nginx, "-t", "-c", str(conf), "-p", str(folder)]
     check = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: ASYNC221 - milliseconds
     assert check.returncode == 0, check.stderr
@@ -55,6 +55,14 @@ async def front(folder: Path, upstream: str) -> AsyncIterator[Front]:
     finally:
         server.terminate()
         await server.wait()
+
+
+def program() -> str:
+    """nginx, where all that our configuration needs is there."""
+    nginx = services.find("nginx")
+    if nginx is None or services.find("envsubst") is None or services.find("openssl") is None:
+        services.unavailable("no nginx, envsubst or openssl on this machine")
+    return nginx
 
 
 def unverified() -> ssl.SSLContext:
@@ -72,14 +80,22 @@ def certificate(folder: Path) -> None:
     )  # fmt: skip
 
 
-def rendered(folder: Path, upstream: str, http: int, https: int) -> Path:
+def rendered(folder: Path, upstream: str, http: int, https: int) -> str:
     environ = {
         "PATH": os.environ["PATH"], "ENV_FILE": "/dev/null", "DOMAIN": NAME, "UPSTREAM": upstream,
         "CERTIFICATES": str(folder), "ACME": str(folder / "acme"), "HTTP_PORT": f"127.0.0.1:{http}",
         "HTTPS_PORT": f"127.0.0.1:{https}",
     }  # fmt: skip
     done = subprocess.run([DEPLOY / "nginx.sh"], env=environ, capture_output=True, text=True, check=True)
-    ours = done.stdout.replace("/var/log/nginx/evosync.log", str(folder / "access.log"))
+    return done.stdout
+
+
+def laid_out(folder: Path, ours: str) -> Path:
+    """A configuration in two folders, as Debian's is; `ours` is put where the operator puts it."""
+    sites = [folder / "conf.d", folder / "sites-enabled"]
+    for site in sites:
+        site.mkdir()
+    (sites[0] / "evosync.conf").write_text(ours.replace("/var/log/nginx/evosync.log", str(folder / "access.log")))
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -87,9 +103,18 @@ def rendered(folder: Path, upstream: str, http: int, https: int) -> Path:
     conf = folder / "nginx.conf"
     conf.write_text(
         f"{user}pid {folder}/nginx.pid;\nerror_log {folder}/error.log;\nworker_processes 1;\n"
-        f"events {{ worker_connections 256; }}\nhttp {{\n{temporary}{ours}\n}}\n"
+        f"events {{ worker_connections 256; }}\nhttp {{\n{temporary}include {sites[0]}/*.conf;\n"
+        f"include {sites[1]}/*;\n}}\n"
     )
     return conf
+
+
+def stock_site(folder: Path, http: int) -> None:
+    """What a new Debian has in its second folder: a site that takes every name."""
+    (folder / "sites-enabled" / "default").write_text(
+        f"server {{ listen 127.0.0.1:{http} default_server; server_name _; access_log off;"
+        " location / { return 200 'Welcome to nginx!'; } }\n"
+    )
 
 
 async def answering(port: int) -> None:

@@ -16,6 +16,7 @@ from evosync.db.ledger import DbLedger
 from evosync.db.tables.schema import metadata
 from evosync.domain.ids import CommunityId, UserId
 from evosync.security.seal import Sealer
+from evosync.settings import load_settings
 from tests import services
 from tests.db.conftest import NOW
 from tests.services import MariaDB
@@ -73,8 +74,11 @@ async def fill(url: str) -> None:
     await database.close()
 
 
-async def test_a_backup_restored_into_an_empty_instance_is_the_same(mariadb: MariaDB, tmp_path: Path) -> None:
-    with mariadb.database() as source, mariadb.database() as target:
+async def test_a_backup_restored_into_an_empty_instance_is_the_same(
+    mariadb: MariaDB, private_mariadb: MariaDB, tmp_path: Path
+) -> None:
+    with mariadb.database() as source, private_mariadb.database() as target:
+        assert make_url(source).port != make_url(target).port, "another server, which knows of nothing"
         await fill(source)
         made = await asyncio.to_thread(script, "backup.sh", tmp_path, database=source, SECRET_KEY=KEY)
         assert made.returncode == 0, made.stderr
@@ -90,6 +94,42 @@ async def test_a_backup_restored_into_an_empty_instance_is_the_same(mariadb: Mar
         assert await token_in(target, kept["SECRET_KEY"]) == "vk token", "the key that was kept opens what was restored"
         for file in (backup, key):
             assert file.stat().st_mode & 0o077 == 0, "for its owner's eyes only"
+
+
+KEPT_APART = "SMTP_HOST=mail.example.ru\n  export SECRET_KEY = another\nSECRET_KEY_PREVIOUS_FILE=/run/secrets/old\n"
+
+
+async def test_after_a_restore_it_is_said_how_the_key_is_put_back_and_the_key_is_not_shown(
+    mariadb: MariaDB, tmp_path: Path
+) -> None:
+    env_file, elsewhere = tmp_path / ".env", tmp_path / "elsewhere"
+    env_file.write_text(KEPT_APART)
+    with mariadb.database() as source:
+        await migrate.upgrade(source)
+        made = await asyncio.to_thread(
+            script, "backup.sh", tmp_path / "with blank", database=source, SECRET_KEY=KEY, SECRET_KEY_PREVIOUS="before"
+        )
+    backup = Path(made.stdout.strip())
+    key = backup.with_name(backup.name.replace(".sql.gz", ".key"))
+    key.rename(elsewhere)
+
+    async def told() -> list[str]:
+        with mariadb.database() as target:
+            done = await asyncio.to_thread(script, "restore.sh", backup, database=target, ENV_FILE=str(env_file))
+        assert done.returncode == 0, done.stderr
+        assert KEY not in done.stdout + done.stderr
+        return done.stdout.splitlines()
+
+    first = await told()
+    assert f"fetch {key} " in first[1], "it is kept apart"
+    elsewhere.rename(key)
+    assert await told() == [first[0], first[2]]
+    subprocess.run(["sh", "-ec", first[2]], check=True)  # noqa: ASYNC221 - milliseconds
+    assert env_file.read_text() == f"SMTP_HOST=mail.example.ru\nSECRET_KEY={KEY}\nSECRET_KEY_PREVIOUS=before\n"
+    assert env_file.stat().st_mode & 0o777 == 0o600
+    settings = load_settings({"HOME": str(tmp_path)}, env_file)
+    assert settings.secret_key.get_secret_value() == KEY
+    assert await told() == ["Restored. The key of this backup is in place already."]
 
 
 async def test_what_stands_in_files_of_the_containers_is_found_on_the_host(mariadb: MariaDB, tmp_path: Path) -> None:

@@ -77,12 +77,18 @@ def test_the_proxy_that_is_believed_is_the_gateway_through_which_nginx_comes() -
         assert compose(file)["services"][service]["environment"]["TRUSTED_PROXIES"] == network["gateway"]
 
 
+def test_no_log_grows_without_bound() -> None:
+    ours = [*compose(SINGLE)["services"].values(), *(compose(SPLIT)["services"][name] for name in ("web", "worker"))]
+    assert all("max-size" in each["logging"]["options"] for each in ours)
+
+
 def test_the_split_form_replaces_the_one_process() -> None:
     services = compose(SPLIT)["services"]
     assert services["app"]["profiles"], "left out unless asked for"
     assert (services["web"]["command"], services["worker"]["command"]) == (["web"], ["worker"])
     assert services["worker"]["ports"] == []
     assert (services["web"]["scale"], services["worker"]["scale"]) == ("${WEBS:-2}", "${WORKERS:-3}")
+    assert services["web"]["ports"] == ["127.0.0.1:${WEB_PORTS:-8080-8081}:8000"], "one for each, so that nginx has all"
 
 
 def test_the_image_runs_as_nobody_special_and_stops_by_sigterm() -> None:

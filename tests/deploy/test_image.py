@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.deploy.dockerfile import ROOT, USER, Image, image
 from tests.services import free_port
@@ -32,14 +35,30 @@ def answers(port: int) -> bool:
 
 
 @pytest.mark.timeout(300)
-def test_the_steps_leave_what_the_lock_names_and_no_tool(built: Image) -> None:
-    names = {path.name.partition("-")[0].lower().replace("_", "-") for path in built.venv.rglob("*.dist-info")}
-    locked = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
-    assert names - {name.replace("_", "-") for name in locked} == {"evosync"}
-    assert not [name for name in ("pip", "uv", "hatch", "hatchling") if (built.venv / "bin" / name).exists()]
+def test_the_steps_leave_what_the_lock_names_in_its_versions_and_nothing_else(built: Image) -> None:
+    folders = [path.name.removesuffix(".dist-info").partition("-") for path in built.venv.rglob("*.dist-info")]
+    installed = {canonicalize_name(name): version for name, _, version in folders}
+    lines = re.findall(r"^[a-z0-9][^\\\n]*==[^\\\n]*", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    wanted = [one for one in map(Requirement, lines) if one.marker is None or one.marker.evaluate()]
+    del installed[canonicalize_name("evosync")]
+    assert installed == {canonicalize_name(one.name): str(one.specifier).removeprefix("==") for one in wanted}
     assert list(built.venv.glob("lib/*/site-packages/*/__pycache__/app.*.pyc")), (
         "compiled, for nothing can be written later"
     )
+
+
+@pytest.mark.timeout(300)
+def test_no_build_tool_is_left_nor_what_one_could_be_made_of(built: Image) -> None:
+    for folder in (built.venv, built.base):
+        assert not list(folder.rglob("*.whl"))
+        programs = [path.name for path in (folder / "bin").iterdir()]
+        assert not [name for name in programs if re.fullmatch(r"(pip|uvx?|hatch|hatchling|wheel)[\d.]*", name)]
+    assert not list(built.base.rglob("*.dist-info"))
+    for module in ("pip", "setuptools"):
+        done = subprocess.run(
+            [built.base / "bin" / "python", "-m", module], capture_output=True, text=True, check=False
+        )
+        assert f"No module named {module}" in done.stderr
 
 
 @pytest.mark.timeout(300)
@@ -69,7 +88,7 @@ def test_two_that_start_at_once_migrate_serve_read_only_as_nobody_special_and_st
             status = dict(re.findall(r"^(\w+):\s+(.*)$", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE))
             assert set(status["Uid"].split()) == {str(USER)}
             assert (int(status["CapEff"], 16), int(status["CapBnd"], 16), status["NoNewPrivs"]) == (0, 0, "1")
-        while (check := built.run(*built.health_check(), **given)).returncode != 0:
+        while (check := built.run(*built.health_check(), **given, EVOSYNC_PORT=str(ports[0]))).returncode != 0:
             assert time.monotonic() < until, check.stdout
         assert "Read-only file system" in built.run("touch", str(built.venv / "new")).stdout
     finally:

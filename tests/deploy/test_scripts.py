@@ -1,6 +1,8 @@
 """The scripts of a new server fail loudly, can be repeated, and never run what stands in .env."""
 
+import json
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -8,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from evosync.settings import load_settings
+from tests.deploy import front
+from tests.services import free_port
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -71,6 +75,40 @@ def test_the_certificate_is_got_for_the_domain_and_nginx_is_put_in_front(machine
     assert len(asked) == 2
     assert all("--keep-until-expiring" in call and "--domain shop.example.ru" in call for call in asked)
     assert all("--email help@example.ru" in call for call in asked)
+
+
+def test_the_first_start_goes_well_beside_debian_s_own_site(machine: Machine) -> None:
+    nginx, http, https = front.program(), free_port(), free_port()
+    front.certificate(machine.folder)
+    conf = front.laid_out(machine.folder, "")
+    front.stock_site(machine.folder, http)
+    log = f'sed "s|/var/log/nginx|{machine.folder}|" "$NGINX_CONF" >"{machine.folder}/conf.d/evosync.conf"'
+    machine.command("nginx", f'case "$1" in -t) {log}; exec {nginx} "$@" -c "{conf}" -p "{machine.folder}";; esac')
+    live = machine.folder / "letsencrypt" / "live" / front.NAME
+    machine.command("certbot", f'mkdir -p "{live}"; cp "{machine.folder}"/*.pem "{live}"')
+    machine.env_file.write_text(
+        f"DOMAIN={front.NAME}\nHTTP_PORT=127.0.0.1:{http}\nHTTPS_PORT=127.0.0.1:{https}\nUPSTREAM=127.0.0.1:9\n"
+    )
+    done = machine.run("certificate.sh")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert machine.calls.read_text().count("nginx -t") == 2, "for the check of the certificate, and with it"
+    assert f"listen 127.0.0.1:{https} ssl" in (machine.folder / "nginx" / "evosync.conf").read_text()
+
+
+@pytest.mark.parametrize(
+    ("written", "servers"),
+    [("", ["127.0.0.1:8080"]), ("UPSTREAM=127.0.0.1:9000\n", ["127.0.0.1:9000"]),
+     ("UPSTREAM=127.0.0.1:8080, 127.0.0.1:8081\n", ["127.0.0.1:8080", "127.0.0.1:8081"])],
+)  # fmt: skip
+def test_the_processes_behind_nginx_are_those_of_the_env_file(
+    machine: Machine, written: str, servers: list[str]
+) -> None:
+    machine.env_file.write_text(f"DOMAIN={front.NAME}\n{written}")
+    for _ in range(2):
+        assert machine.run("certificate.sh").returncode == 0
+        conf = (machine.folder / "nginx" / "evosync.conf").read_text()
+        upstream = conf.partition("upstream evosync {")[2].partition("}")[0]
+        assert re.findall(r"server\s+(\S+);", upstream) == servers
 
 
 def test_a_configuration_that_nginx_refuses_is_taken_back(machine: Machine) -> None:
@@ -151,6 +189,50 @@ def test_an_update_that_fails_says_so_and_leaves_what_runs(server: Machine, fail
     assert done.returncode != 0
     assert ("IMAGE_TAG=new" in server.env_file.read_text()) is changed
     assert ("deploy/rollback.sh" in done.stderr) is changed
+
+
+def audited(machine: Machine, report: str) -> "subprocess.CompletedProcess[str]":
+    """`.ci/run` with stand-ins for make and its audit, whose report is this."""
+    (machine.folder / "report").write_text(report)
+    machine.command("apt-get")
+    copy = f'for last; do :; done; cp "{machine.folder}/report" "${{last##* }}"'
+    machine.command("make", f'case "$*" in *audit*) {copy}; exit 1;; esac')
+    return machine.run("../.ci/run")
+
+
+def looked_at(*holes: str) -> str:
+    """As pip-audit writes it; of the third package the index told it nothing."""
+    found = [{"id": hole, "fix_versions": [], "aliases": [], "description": 'a "vulns": [{ in text'} for hole in holes]
+    packages: list[dict[str, object]] = [
+        {"name": "aiohttp", "version": "3.14.5", "vulns": []}, {"name": "yarl", "version": "1.9", "vulns": found},
+        {"name": "own", "skip_reason": "not found"},
+    ]  # fmt: skip
+    return json.dumps({"dependencies": packages, "fixes": []})
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [("", "not done, the data could not be reached"), ('{"dependencies": [{"name": "own", "skip_reason": "x"}]}',
+     "not done, the data could not be reached"), (looked_at(), "2 of 3 packages looked at, no known hole")],
+)  # fmt: skip
+def test_ci_says_what_became_of_the_audit_and_then_checks(machine: Machine, report: str, said: str) -> None:
+    done = audited(machine, report)
+    assert (done.returncode, done.stdout) == (0, f"dependency audit: {said}\n")
+    assert machine.calls.read_text().splitlines()[-1] == "make --no-print-directory check"
+
+
+def test_a_known_hole_ends_ci_badly_after_everything_was_checked(machine: Machine) -> None:
+    done = audited(machine, looked_at("PYSEC-2026-1"))
+    assert done.returncode == 1
+    assert '"name": "yarl", "version": "1.9"' in done.stdout.splitlines()[-1]
+    assert "PYSEC-2026-1" in done.stdout.splitlines()[-1]
+    assert machine.calls.read_text().splitlines()[-1] == "make --no-print-directory check"
+
+
+def test_an_index_that_tells_nothing_is_no_clean_audit() -> None:
+    environ = {"PATH": os.environ["PATH"]}  # without the words of a make that may have started the tests
+    done = subprocess.run(["make", "-n", "audit"], cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
+    assert re.search(r"pip-audit@\d+\.\d+\.\d+ .*--strict", done.stdout), "by a version that is known, and strictly"
 
 
 def test_there_is_no_way_back_before_the_first_update(server: Machine) -> None:
