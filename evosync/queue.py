@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import math
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from hashlib import blake2b
 from itertools import chain
 from typing import Any, cast
 
@@ -32,6 +34,9 @@ log = logging.getLogger(__name__)
 DELIVER = "deliver"
 """The job that hands a nudge to the user's actor."""
 
+DELIVER_ALL = "deliver_all"
+"""The same for several users."""
+
 LETTERS = "letters"
 """The job that sends what waits in the outbox."""
 
@@ -44,13 +49,13 @@ _KEPT_SECONDS = 60
 """A nudge that nobody took up by then is forgotten; the database still knows."""
 
 _ENQUEUE = """
-local now, kept, jobs, results = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local kept, jobs, results = ARGV[1], ARGV[2], ARGV[3]
 local queued = 0
-for n = 5, #ARGV, 2 do
+for n = 4, #ARGV, 3 do
     local id = ARGV[n]
     if redis.call('EXISTS', jobs .. id, results .. id) == 0 then
-        redis.call('PSETEX', jobs .. id, kept, ARGV[n + 1])
-        redis.call('ZADD', KEYS[1], now, id)
+        redis.call('PSETEX', jobs .. id, kept, ARGV[n + 2])
+        redis.call('ZADD', KEYS[1], ARGV[n + 1], id)
         queued = queued + 1
     end
 end
@@ -99,6 +104,16 @@ def _nudge(user: UserId) -> str:
     return f"nudge:{user}"
 
 
+def _parcel(turns: Sequence[tuple[UserId, datetime]]) -> tuple[str, str, str]:
+    """The id, the time and the content of the job that nudges these; for one, as if he were nudged alone."""
+    users = [user for user, _ in turns]
+    at = round(turns[-1][1].timestamp() * 1000)
+    alone = len(users) == 1
+    name, arguments = (DELIVER, (users[0],)) if alone else (DELIVER_ALL, (users,))
+    ident = _nudge(users[0]) if alone else f"nudge:{users[0]}-{blake2b(str(users).encode(), digest_size=8).hexdigest()}"
+    return ident, str(at), serialize_job(name, arguments, {}, None, at, serializer=serialize).decode()
+
+
 class Queue:
     """What everybody else sees of arq."""
 
@@ -121,23 +136,21 @@ class Queue:
             return False
         return job is not None
 
-    async def nudge_all(self, users: Sequence[UserId]) -> int:
-        """As `nudge` does, in one round trip; returns how many were not on their way yet.
+    async def nudge_all(self, turns: Sequence[tuple[UserId, datetime]], *, jobs: int) -> int:
+        """As `nudge` does, each at his time, which must be in order; returns how many jobs were not on their way yet.
 
-        arq takes four for each job, which on a busy machine takes longer for hundreds than a job may.
+        In one round trip and at most so many jobs: arq takes four for each, which on a busy machine takes longer for
+        hundreds than a job may. Who shares a job waits for the last of it.
         """
-        now = round(datetime.now(UTC).timestamp() * 1000)
         kept = _KEPT_SECONDS * 1000
-        jobs = [
-            (_nudge(user), serialize_job(DELIVER, (user,), {}, None, now, serializer=serialize).decode())
-            for user in users
-        ]
+        size = math.ceil(len(turns) / jobs)
+        parcels = [_parcel(turns[start : start + size]) for start in range(0, len(turns), size or 1)]
         try:
             async with asyncio.timeout(PATIENCE):
-                arguments = [str(now), str(kept), job_key_prefix, result_key_prefix, *chain.from_iterable(jobs)]
+                arguments = [str(kept), job_key_prefix, result_key_prefix, *chain.from_iterable(parcels)]
                 queued = await cast("Any", self._redis.eval(_ENQUEUE, 1, default_queue_name, *arguments))
         except (RedisError, OSError) as error:
-            log.warning("nudges lost", extra={"users": len(users), "error": type(error).__name__})
+            log.warning("nudges lost", extra={"users": len(turns), "error": type(error).__name__})
             return 0
         return int(queued)
 
@@ -155,8 +168,11 @@ class Queue:
         return int(await cast("Any", self._redis.zcard(default_queue_name)))
 
     async def oldest(self) -> datetime | None:
-        """When the first of the waiting jobs is, or was, to be done; None if none waits."""
-        first = await self._redis.zrange(default_queue_name, 0, 0, withscores=True)
+        """Since when the first of the jobs that wait is overdue; None if none is."""
+        now = datetime.now(UTC)
+        first = await self._redis.zrangebyscore(
+            default_queue_name, "-inf", now.timestamp() * 1000, start=0, num=1, withscores=True
+        )
         return datetime.fromtimestamp(first[0][1] / 1000, UTC) if first else None
 
     async def forget_in_progress(self) -> None:

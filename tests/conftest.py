@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from arq.connections import ArqRedis
 from redis.asyncio import Redis
 
+from evosync.queue import close_redis, open_redis
 from evosync.settings import names
 from tests import services
 
@@ -109,6 +111,14 @@ async def redis_url(request: pytest.FixtureRequest) -> str:
     await redis.flushdb()
     await redis.aclose()
     return url
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
+    """A client of it, as the service opens one."""
+    client = open_redis(redis_url)
+    yield client
+    await close_redis(client)
 
 
 @pytest.fixture

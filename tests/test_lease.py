@@ -22,13 +22,6 @@ async def eventually(so: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
-    client = open_redis(redis_url)
-    yield client
-    await close_redis(client)
-
-
-@pytest.fixture
 async def other_redis(redis_url: str) -> AsyncIterator[ArqRedis]:
     """As another process has it."""
     client = open_redis(redis_url)

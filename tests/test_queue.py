@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -8,17 +8,14 @@ from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
 from evosync.domain.ids import UserId
-from evosync.queue import DELIVER, HEALTH_KEY, Queue, close_redis, open_redis, serialize
+from evosync.queue import DELIVER, DELIVER_ALL, HEALTH_KEY, Queue, close_redis, open_redis, serialize
 from tests import services
 
 ANNA, BORIS, VERA = UserId(1), UserId(2), UserId(3)
 
 
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
-    client = open_redis(redis_url)
-    yield client
-    await close_redis(client)
+def now(*users: UserId) -> list[tuple[UserId, datetime]]:
+    return [(user, datetime.now(UTC)) for user in users]
 
 
 @pytest.fixture
@@ -35,24 +32,44 @@ async def test_the_same_nudge_twice_waits_once(queue: Queue) -> None:
 
 async def test_many_nudges_at_once_leave_out_those_on_their_way(queue: Queue) -> None:
     assert await queue.nudge(ANNA)
-    assert await queue.nudge_all([ANNA, BORIS, VERA]) == 2
-    assert await queue.nudge_all([ANNA, BORIS, VERA]) == 0
-    assert await queue.nudge_all([]) == 0
+    assert await queue.nudge_all(now(ANNA, BORIS, VERA), jobs=9) == 2
+    assert await queue.nudge_all(now(ANNA, BORIS, VERA), jobs=9) == 0
+    assert await queue.nudge_all([], jobs=9) == 0
     assert await queue.depth() == 3
 
 
 async def test_many_nudges_are_the_same_jobs_as_single_ones(queue: Queue, redis: ArqRedis) -> None:
     await queue.nudge(ANNA)
-    await queue.nudge_all([BORIS])
+    await queue.nudge_all(now(BORIS), jobs=9)
     one, other = [orjson.loads(await redis.get(f"arq:job:nudge:{user}")) for user in (ANNA, BORIS)]
     assert other | {"et": one["et"], "a": [ANNA]} == one
     assert 0 < await redis.pttl(f"arq:job:nudge:{BORIS}") <= 60_000
 
 
+async def test_more_users_than_jobs_share_them(queue: Queue, redis: ArqRedis) -> None:
+    users = [UserId(number) for number in range(1, 8)]
+    assert await queue.nudge_all(now(*users), jobs=3) == 3
+    assert await queue.nudge_all(now(*users), jobs=3) == 0
+    jobs = [orjson.loads(await redis.get(key)) for key in await redis.keys("arq:job:*")]
+    assert sorted(job["a"][0] for job in jobs if job["f"] == DELIVER_ALL) == [[1, 2, 3], [4, 5, 6]]
+    assert [job["a"] for job in jobs if job["f"] == DELIVER] == [[7]]
+
+
+async def test_a_nudge_for_later_waits_for_its_time_and_is_not_overdue(queue: Queue) -> None:
+    at = datetime.now(UTC) + timedelta(seconds=8)
+    await queue.nudge_all([(ANNA, at)], jobs=9)
+    assert await queue.depth() == 1
+    assert await queue.oldest() is None
+    await queue.nudge(BORIS)
+    oldest = await queue.oldest()
+    assert oldest is not None
+    assert oldest < at
+
+
 async def test_many_nudges_without_redis_are_lost_without_harm(private_redis: services.RedisServer) -> None:
     private_redis.server.kill()
     redis = open_redis(private_redis.url)
-    assert await Queue(redis).nudge_all([ANNA, BORIS]) == 0
+    assert await Queue(redis).nudge_all(now(ANNA, BORIS), jobs=9) == 0
     await close_redis(redis)
 
 

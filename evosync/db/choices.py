@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, select, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db.engine import upsert
@@ -16,6 +16,9 @@ from evosync.domain.policy import Choice, Gone, Policy, StockMode
 _f = sync_filters.c
 _s = sync_configs.c
 _STORE, _GROUP = "store", "group"
+_SWITCHES: Final = select(_f.entity_type, _f.parent_entity_id, _f.entity_id, _f.enabled).where(
+    _f.user_id == bindparam("user")
+)
 
 Switches = tuple[dict[StoreId, bool], dict[tuple[StoreId, GroupId], bool]]
 
@@ -26,10 +29,9 @@ class Unknown(Exception):
 
 async def switches(connection: AsyncConnection, user: UserId) -> Switches:
     """Of stores and of groups."""
-    query = select(_f.entity_type, _f.parent_entity_id, _f.entity_id, _f.enabled).where(_f.user_id == user)
     stores: dict[StoreId, bool] = {}
     groups: dict[tuple[StoreId, GroupId], bool] = {}
-    for kind, parent, entity, enabled in (await connection.execute(query)).all():
+    for kind, parent, entity, enabled in (await connection.execute(_SWITCHES, {"user": user})).all():
         if kind == _STORE:
             stores[entity] = enabled
         else:

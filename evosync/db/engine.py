@@ -2,16 +2,20 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, event
 from sqlalchemy.dialects import mysql, sqlite
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from evosync.db import mariadb
 from evosync.db import sqlite as driver
@@ -26,6 +30,9 @@ _FIRST_WAIT = 0.02
 _LOCK_WAIT_SECONDS = 5.0
 _DEADLOCK, _LOCK_TIMEOUT = 1213, 1205
 _WRITING = "evosync_writing"
+_USED_AT = "evosync_used_at"
+_FRESH_SECONDS = 1.0
+"""A connection that was used so lately is alive; should the server have gone since, whoever uses it tries again."""
 _SESSION = (
     "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', "
     "group_concat_max_len = 16777216"  # for `rows`
@@ -37,21 +44,27 @@ def make_engine(
 ) -> AsyncEngine:
     """An engine for `mysql+aiomysql://`, `mariadb+aiomysql://` or `sqlite+aiosqlite:///PATH`.
 
-    `foreign_keys` and `lock_wait` (seconds) are SQLite's; migrations change both.
+    Twice `pool_size` connections at most. `foreign_keys` and `lock_wait` (seconds) are SQLite's, and migrations
+    change both.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(url, pool_size=pool_size, foreign_keys=foreign_keys, lock_wait=lock_wait)
-    if parsed.get_driver_name() == "pymysql":
-        parsed = parsed.set(drivername=f"{parsed.get_backend_name()}+aiomysql")
-    return create_async_engine(
-        parsed,
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_pre_ping=True,
+    return _mariadb(parsed, pool_size=pool_size)
+
+
+def _mariadb(url: URL, *, pool_size: int) -> AsyncEngine:
+    if url.get_driver_name() == "pymysql":
+        url = url.set(drivername=f"{url.get_backend_name()}+aiomysql")
+    engine = create_async_engine(
+        url,
+        pool_size=2 * pool_size,  # as many as are ever needed are kept: making one takes the server longer than a run
+        max_overflow=0,
+        pool_use_lifo=True,
         pool_recycle=1800,
         isolation_level="READ COMMITTED",
         connect_args={
+            "autocommit": True,  # a transaction begins where a writer says so: see `_begins_writing`
             "charset": "utf8mb4",
             "connect_timeout": 10,
             "init_command": _SESSION,
@@ -59,6 +72,36 @@ def make_engine(
             "async_creator_fn": mariadb.connect,
         },
     )
+    _begins_writing(engine, "BEGIN")
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def note(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info[_USED_AT] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ask(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        """As SQLAlchemy's own ping before each use, which on a busy service would be every third round trip."""
+        if time.monotonic() - record.info.get(_USED_AT, math.inf) < _FRESH_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
+
+    return engine
+
+
+def _begins_writing(engine: AsyncEngine, statement: str) -> None:
+    """Only a writer opens a transaction.
+
+    A reader needs none: each of its statements sees what is committed then, as it would within a transaction that is
+    READ COMMITTED, and a word to begin or end one costs as much as a small SELECT.
+    """
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(_WRITING, False):
+            connection.exec_driver_sql(statement)
 
 
 def _sqlite(url: str, *, pool_size: int, foreign_keys: bool, lock_wait: float) -> AsyncEngine:
@@ -79,14 +122,8 @@ def _sqlite(url: str, *, pool_size: int, foreign_keys: bool, lock_wait: float) -
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.close()
 
-    # The driver would open no transaction before a SELECT, and a read-modify-write would lose updates: a writer takes
-    # the write lock at once, so that it never has to upgrade. A reader needs no transaction: each of its statements
-    # sees what is committed, as on MariaDB, and every word to the driver's thread costs as much as a small SELECT.
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get(_WRITING, False):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
+    # A read-modify-write without the lock would lose updates, and one that upgrades may not get it: taken at once.
+    _begins_writing(engine, "BEGIN IMMEDIATE")
     return engine
 
 
@@ -101,7 +138,7 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that changes nothing; on SQLite it neither waits for writers nor holds them up."""
+        """A connection that changes nothing; on SQLite it neither waits for writers nor holds them up."""
         async with self.engine.connect() as connection:
             yield connection
 

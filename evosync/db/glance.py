@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, distinct, func, select
+from sqlalchemy import RowMapping, bindparam, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db.tables.choices import sync_configs
@@ -14,6 +14,7 @@ from evosync.db.tables.runs import sync_runs
 from evosync.db.tables.till import cached_products
 from evosync.db.tables.users import users
 from evosync.domain.ids import UserId
+from evosync.domain.mirror import StoreState
 from evosync.domain.status import NEEDS_OWNER
 
 
@@ -34,6 +35,8 @@ class Glance:
     is_held_back: bool = False
     """VK stopped some writes for a while."""
     problems: int = 0
+    is_unpaid: bool = False
+    """Evotor is not paid for: no store can be read."""
 
 
 _running, _last = sync_runs.alias("running"), sync_runs.alias("last")
@@ -46,6 +49,7 @@ _GLANCE: Final = (
         sync_configs.c.started_at,
         sync_configs.c.paused_at,
         mirrors.c.pauses,
+        mirrors.c.readings,
         _running.c.id.label("running"),
         _running.c.done,
         _running.c.total,
@@ -69,10 +73,9 @@ _PROBLEMS: Final = select(func.count(distinct(cached_products.c.product_id))).wh
 )
 
 
-async def glance(connection: AsyncConnection, user: UserId, *, at: datetime) -> Glance:
-    row = (await connection.execute(_GLANCE, {"user": user})).mappings().first()
-    if row is None:
-        return Glance()
+def glance_of(row: RowMapping, problems: int, *, at: datetime) -> Glance:
+    """`problems` count only once the mirror was started."""
+    states = {reading.get("state") for reading in (row["readings"] or {}).values()}
     return Glance(
         evotor=row["evotor"] if row["has_evotor"] else None,
         vk=row["vk"] if row["has_vk"] else None,
@@ -84,8 +87,17 @@ async def glance(connection: AsyncConnection, user: UserId, *, at: datetime) -> 
         last_outcome=row["outcome"],
         last_code=row["code"] or "",
         is_held_back=_holds(row["pauses"], at),
-        problems=await count_problems(connection, user) if row["started_at"] is not None else 0,
+        problems=problems if row["started_at"] is not None else 0,
+        is_unpaid=bool(states) and states == {StoreState.UNPAID.value},
     )
+
+
+async def glance(connection: AsyncConnection, user: UserId, *, at: datetime) -> Glance:
+    row = (await connection.execute(_GLANCE, {"user": user})).mappings().first()
+    if row is None:
+        return Glance()
+    problems = await count_problems(connection, user) if row["started_at"] is not None else 0
+    return glance_of(row, problems, at=at)
 
 
 async def count_problems(connection: AsyncConnection, user: UserId) -> int:

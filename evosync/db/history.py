@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, Select, String, bindparam, distinct, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db import runs
+from evosync.db import choices, runs, tills
 from evosync.db.browse import IN_VK, WAITING
 from evosync.db.engine import chunked
 from evosync.db.mirrors import reading_of
@@ -30,7 +30,7 @@ from evosync.domain.action import Note
 from evosync.domain.connection import Health
 from evosync.domain.guard import Finding
 from evosync.domain.ids import CommunityId, GroupId, ItemId, ProductId, RunId, StoreId, UserId
-from evosync.domain.mirror import Pause, Result, RunRecord, Scope, Step, StoreReading
+from evosync.domain.mirror import Pause, Result, RunRecord, Scope, Step, StoreReading, StoreState
 from evosync.domain.status import NEEDS_OWNER, Standing
 
 PAGE: Final = 50
@@ -205,6 +205,18 @@ class GroupCount:
     same: int
     waiting: int
     needs_owner: int
+
+
+async def unpaid_store(connection: AsyncConnection, user: UserId, now: Now) -> str:
+    """The name of a store that is not paid for, where that is so of all that are switched on; else empty."""
+    unpaid = {store for store, reading in now.readings.items() if reading.state is StoreState.UNPAID}
+    if not unpaid:
+        return ""
+    switched, _ = await choices.switches(connection, user)
+    shown = {store for store, is_on in switched.items() if is_on} & now.readings.keys()
+    if not shown or not shown <= unpaid:
+        return ""
+    return next((store.name for store in await tills.stores(connection, user) if store.id in shown), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from evosync.db import connections, mirrors, runs, shop, tills
 from evosync.db import links as ties
 from evosync.db.engine import Database
 from evosync.db.links import Placing
-from evosync.db.mirrors import Defaults, Wish
+from evosync.db.mirrors import Defaults, Turn
 from evosync.domain.catalog import Album, Group, Item, Product, Store
 from evosync.domain.errors import Side
 from evosync.domain.ids import AlbumId, CommunityId, ItemId, ProductId, RunId, StoreId, UserId
@@ -249,6 +249,27 @@ class DbLedger:
 
         return await self._database.write(end)
 
+    async def note_quiet_run(
+        self,
+        user: UserId,
+        *,
+        reasons: Sequence[str],
+        outcome: Outcome,
+        tally: Tally,
+        readings: Mapping[StoreId, StoreReading],
+        next_at: datetime | None,
+        started_at: datetime,
+        at: datetime,
+    ) -> RunRecord:
+        async def note(connection: AsyncConnection) -> RunRecord:
+            record = await runs.note(
+                connection, user, reasons=reasons, outcome=outcome, tally=tally, started_at=started_at, at=at
+            )
+            await mirrors.note(connection, user, record.id, readings=readings, next_at=next_at, started_at=started_at)
+            return record
+
+        return await self._database.write(note)
+
     async def take_hint(self, user: UserId) -> frozenset[str]:
         return await self._database.write(lambda connection: mirrors.take_hint(connection, user))
 
@@ -269,19 +290,18 @@ class DbLedger:
         async with self._database.reading() as connection:
             return await mirrors.due(connection, now, limit)
 
-    async def is_due(self, user: UserId, now: datetime) -> bool:
-        """Whether it is the user's time, or his run's worker died; wishes apart."""
+    async def coming(self, now: datetime, until: datetime, limit: int) -> Sequence[tuple[UserId, datetime]]:
         async with self._database.reading() as connection:
-            return await mirrors.is_due(connection, user, now)
+            return await mirrors.coming(connection, now, until, limit)
 
     async def set_back(self, user: UserId, *, at: datetime) -> None:
         """His run crashed: he is due again after a back-off, and reads everything then."""
         await self._database.write(lambda connection: mirrors.set_back(connection, user, at=at))
 
-    async def wish(self, user: UserId) -> Wish | None:
-        """What the next run is wanted for; None if it is only its time. Ask before `start_run`, and do that much."""
+    async def turns(self, users: Iterable[UserId], now: datetime) -> Mapping[UserId, Turn]:
+        """What is wanted of these users. Ask before `start_run`, and do that much."""
         async with self._database.reading() as connection:
-            return await mirrors.wish(connection, user, self._clock())
+            return await mirrors.turns(connection, users, now)
 
     async def want(self, user: UserId, *, scope: Scope, reason: str, at: datetime) -> None:
         await self._database.write(lambda connection: mirrors.want(connection, user, scope=scope, reason=reason, at=at))

@@ -12,6 +12,11 @@ from evosync.db.types import utc
 class Connection(aiomysql.Connection):  # type: ignore[misc] # aiomysql has no types
     """Writes bytes as hexadecimal literals; the driver's own way to do it is gone from PyMySQL."""
 
+    async def rollback(self) -> None:
+        """Nothing where the server says that no transaction is open: the pool asks for this after each reading."""
+        if self.get_transaction_status():
+            await super().rollback()
+
     def escape(self, value: object) -> str:
         if isinstance(value, bytes | bytearray):
             return f"x'{value.hex()}'"

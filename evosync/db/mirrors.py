@@ -1,16 +1,18 @@
 """When a mirror is due, and what a run starts from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     LABEL_STYLE_TABLENAME_PLUS_COL,
     ColumnElement,
     FromClause,
     RowMapping,
+    Select,
     and_,
+    bindparam,
     func,
     or_,
     select,
@@ -49,6 +51,45 @@ _e = evotor_connections.c
 _v = vk_connections.c
 
 
+_EVERYTHING: Final = (
+    users.join(sync_configs, _s.user_id == _u.id)
+    .join(mirrors, _m.user_id == _u.id)
+    .outerjoin(evotor_connections, _e.user_id == _u.id)
+    .outerjoin(vk_connections, _v.user_id == _u.id)
+)
+
+# What each run asks is built once: SQLAlchemy takes longer to put a statement together than to send it.
+_MINE: Final = _u.id == bindparam("user")
+_LOAD: Final = (
+    select(users.c.id, sync_configs, mirrors, evotor_connections, vk_connections)
+    .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+    .select_from(_EVERYTHING)
+    .where(_MINE, _u.status == ACTIVE)
+)
+_CONNECTIONS: Final = (_e.connected_at, _e.health, _v.connected_at, _v.health, _v.group_id)
+_RUN_WITH: Final = select(*_CONNECTIONS).select_from(_EVERYTHING).where(_MINE)
+_STILL_WANTED: Final = (
+    select(_m.run_id, _m.run_with, *_CONNECTIONS)
+    .select_from(_EVERYTHING)
+    .where(_MINE, _u.status == ACTIVE, _s.paused_at.is_(None))
+)
+_TURNS: Final = (
+    select(
+        _u.id, _m.wanted_scope, _m.wanted_reasons, _m.next_at, _m.started_at, _s.paused_at, _e.health,
+        sync_runs.c.scope, sync_runs.c.reasons, sync_runs.c.heartbeat_at, _u.status,
+    )
+    .select_from(_EVERYTHING.outerjoin(sync_runs, sync_runs.c.id == _m.run_id))
+    .where(_u.id.in_(bindparam("users", expanding=True)))
+)  # fmt: skip
+_LOCK: Final = (
+    select(_m.wanted_at, _m.wanted_scope, _m.wanted_reasons, _m.run_id)
+    .where(_m.user_id == bindparam("user"))
+    .with_for_update()
+)
+_OF_USER: Final = update(mirrors).where(_m.user_id == bindparam("of_user"))
+_OF_RUN: Final = update(mirrors).where(_m.run_id == bindparam("of_run"))
+
+
 @dataclass(frozen=True, slots=True)
 class Defaults:
     """What the operator set for owners who set nothing."""
@@ -79,6 +120,19 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """What is wanted of a user now.
+
+    `wish`: what somebody asked for, or a worker that died left; not what a run does that goes on: else a hint that
+    comes meanwhile would be as wide as that run, which could not do it in between. `is_due`: whether the clock alone,
+    or a worker that died, makes him due.
+    """
+
+    wish: Wish | None
+    is_due: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A wish and when it is to be met; `at` is None for what a dead run left."""
 
@@ -87,13 +141,7 @@ class Standing:
 
 
 async def load(connection: AsyncConnection, user: UserId, *, sealer: Sealer, defaults: Defaults) -> Mirror | None:
-    query = (
-        select(users.c.id, sync_configs, mirrors, evotor_connections, vk_connections)
-        .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
-        .select_from(_everything())
-        .where(_u.id == user, _u.status == ACTIVE)
-    )
-    row = (await connection.execute(query)).mappings().one_or_none()
+    row = (await connection.execute(_LOAD, {"user": user})).mappings().one_or_none()
     if row is None:
         return None
     return Mirror(
@@ -112,15 +160,6 @@ async def load(connection: AsyncConnection, user: UserId, *, sealer: Sealer, def
         interval=timedelta(seconds=row[_s.interval_seconds]) if row[_s.interval_seconds] else None,
         is_wanted=row[_m.wanted_at] is not None or row[_m.run_id] is not None,
         next_at=row[_m.next_at],
-    )
-
-
-def _everything() -> FromClause:
-    return (
-        users.join(sync_configs, _s.user_id == _u.id)
-        .join(mirrors, _m.user_id == _u.id)
-        .outerjoin(evotor_connections, _e.user_id == _u.id)
-        .outerjoin(vk_connections, _v.user_id == _u.id)
     )
 
 
@@ -194,12 +233,7 @@ def _pause_to_json(pause: Pause) -> dict[str, str | int | None]:
 
 async def run_with(connection: AsyncConnection, user: UserId) -> str:
     """What a run depends on: which connections there are. A new token is a new connection, bad health is not."""
-    query = (
-        select(_e.connected_at, _e.health, _v.connected_at, _v.health, _v.group_id)
-        .select_from(_everything())
-        .where(_u.id == user)
-    )
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(_RUN_WITH, {"user": user})).one_or_none()
     return "" if row is None else _with(row)
 
 
@@ -210,12 +244,7 @@ def _with(row: Sequence[Any]) -> str:
 
 
 async def still_wanted(connection: AsyncConnection, user: UserId) -> bool:
-    query = (
-        select(_m.run_id, _m.run_with, _e.connected_at, _e.health, _v.connected_at, _v.health, _v.group_id)
-        .select_from(_everything())
-        .where(_u.id == user, _u.status == ACTIVE, _s.paused_at.is_(None))
-    )
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(_STILL_WANTED, {"user": user})).one_or_none()
     if row is None:
         return False
     run, started_with, *now = row
@@ -256,13 +285,7 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Us
 
     A mirror last run in the future is due: the clock was set back.
     """
-    allowed = (_u.status == ACTIVE, _s.paused_at.is_(None), _not_parked())
-    base = (
-        select(_m.user_id)
-        .join(users, _u.id == _m.user_id)
-        .join(sync_configs, _s.user_id == _m.user_id)
-        .outerjoin(evotor_connections, _e.user_id == _m.user_id)
-    )
+    base, allowed = _runnable(_m.user_id)
     kinds = (
         base.where(_m.wanted_at <= now, *allowed).order_by(_m.wanted_at),
         base.join(sync_runs, sync_runs.c.id == _m.run_id)
@@ -278,30 +301,48 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Us
     return list(found)[:limit]
 
 
+async def coming(
+    connection: AsyncConnection, now: datetime, until: datetime, limit: int
+) -> list[tuple[UserId, datetime]]:
+    """Whose turn by the clock comes after `now` and not after `until`, and when; the soonest first."""
+    base, allowed = _runnable(_m.user_id, _m.next_at)
+    query = base.where(_m.next_at > now, _m.next_at <= until, *allowed).order_by(_m.next_at).limit(limit)
+    return [(user, at) for user, at in (await connection.execute(query)).all()]
+
+
+def _runnable(*columns: ColumnElement[Any]) -> tuple[Select[Any], tuple[ColumnElement[bool], ...]]:
+    """A question about mirrors, and what must hold for one to be run."""
+    asked = (
+        select(*columns)
+        .join(users, _u.id == _m.user_id)
+        .join(sync_configs, _s.user_id == _m.user_id)
+        .outerjoin(evotor_connections, _e.user_id == _m.user_id)
+    )
+    return asked, (_u.status == ACTIVE, _s.paused_at.is_(None), _not_parked())
+
+
 def _is_silent(now: datetime) -> ColumnElement[bool]:
     heartbeat_at = sync_runs.c.heartbeat_at
     return or_(heartbeat_at <= now - SILENCE, heartbeat_at > now + AHEAD)
 
 
-async def is_due(connection: AsyncConnection, user: UserId, now: datetime) -> bool:
-    """Whether the clock alone, or a worker that died, makes the user due; wishes apart."""
-    query = (
-        select(_m.next_at, _m.started_at, sync_runs.c.heartbeat_at)
-        .select_from(mirrors)
-        .join(users, _u.id == _m.user_id)
-        .join(sync_configs, _s.user_id == _m.user_id)
-        .outerjoin(sync_runs, sync_runs.c.id == _m.run_id)
-        .outerjoin(evotor_connections, _e.user_id == _m.user_id)
-        .where(_m.user_id == user, _u.status == ACTIVE, _s.paused_at.is_(None), _not_parked())
-    )
-    row = (await connection.execute(query)).one_or_none()
-    if row is None:
-        return False
-    next_at, started_at, heartbeat_at = row
+async def turns(connection: AsyncConnection, users: Iterable[UserId], now: datetime) -> dict[UserId, Turn]:
+    """Of those that there are."""
+    found = (await connection.execute(_TURNS, {"users": list(users)})).all()
+    return {user: _turn(row, now) for user, *row in found}
+
+
+def _turn(row: Sequence[Any], now: datetime) -> Turn:
+    scope, reasons, next_at, started_at, paused_at, health, run_scope, run_reasons, heartbeat_at, status = row
+    wished = Wish(Scope(scope), tuple(reasons)) if scope else None
+    if heartbeat_at is not None and heartbeat_at <= now - SILENCE:
+        wished = (wished or Wish(Scope(run_scope), ())).with_(Scope(run_scope), run_reasons)
+    if status != ACTIVE or paused_at is not None or health == Health.PARKED:
+        return Turn(wished, is_due=False)
     if heartbeat_at is not None and (heartbeat_at <= now - SILENCE or heartbeat_at > now + AHEAD):
-        return True
+        return Turn(wished, is_due=True)
     was_set_back = started_at is not None and started_at > now + AHEAD
-    return next_at is not None and (next_at <= now or (was_set_back and next_at > now + _FAR))
+    return Turn(wished, is_due=next_at is not None and (next_at <= now or (was_set_back and next_at > now + _FAR)))
 
 
 async def set_back(connection: AsyncConnection, user: UserId, *, at: datetime) -> None:
@@ -323,30 +364,12 @@ async def set_back(connection: AsyncConnection, user: UserId, *, at: datetime) -
     )
 
 
-async def wish(connection: AsyncConnection, user: UserId, now: datetime) -> Wish | None:
-    """Raises `NoResultFound` if there is no such user. What a run does that goes on is not wished for again.
-
-    Else a hint that comes meanwhile would be as wide as that run, which could not do it in between.
-    """
-    return (await _standing(connection, user, silent_since=now - SILENCE)).wish
-
-
 async def lock(connection: AsyncConnection, user: UserId) -> Standing:
     """What a run that starts now finds. Raises `NoResultFound` if there is no such user."""
-    return await _standing(connection, user)
-
-
-async def _standing(connection: AsyncConnection, user: UserId, *, silent_since: datetime | None = None) -> Standing:
-    """`silent_since`: only look, and take for dead a run whose heart has not beaten since; None: lock, and any run."""
-    query = select(_m.wanted_at, _m.wanted_scope, _m.wanted_reasons, _m.run_id).where(_m.user_id == user)
-    if silent_since is None:
-        query = query.with_for_update()
-    at, scope, reasons, run = (await connection.execute(query)).one()
+    at, scope, reasons, run = (await connection.execute(_LOCK, {"user": user})).one()
     wished = Wish(Scope(scope), tuple(reasons)) if scope else None
-    if run is not None:  # a run is going on, or its worker died
+    if run is not None:  # its worker died
         left = select(sync_runs.c.scope, sync_runs.c.reasons).where(sync_runs.c.id == run)
-        if silent_since is not None:
-            left = left.where(sync_runs.c.heartbeat_at <= silent_since)
         for old_scope, old_reasons in (await connection.execute(left)).all():
             wished = (wished or Wish(Scope(old_scope), ())).with_(Scope(old_scope), old_reasons)
     return Standing(at, wished)
@@ -402,17 +425,30 @@ async def start(
         }
     else:
         left = {"wanted_at": None, "wanted_scope": None, "wanted_reasons": []}
-    await connection.execute(
-        update(mirrors)
-        .where(_m.user_id == user)
-        .values(started_at=at, next_at=None, run_id=run, run_with=await run_with(connection, user), **left)
-    )
+    with_ = await run_with(connection, user)
+    now: dict[str, Any] = {"started_at": at, "next_at": None, "run_id": run, "run_with": with_}
+    await connection.execute(_OF_USER, {"of_user": user, **now, **left})
 
 
 async def looked(connection: AsyncConnection, user: UserId, readings: Mapping[StoreId, StoreReading]) -> None:
     """A run that only looked leaves word what it read, so that the next one compares all; its time stays as it was."""
     held = {store: _reading_to_json(reading) for store, reading in readings.items()}
     await connection.execute(update(mirrors).where(_m.user_id == user).values(readings=held, shop_read_at=None))
+
+
+async def note(
+    connection: AsyncConnection,
+    user: UserId,
+    run: RunId,
+    *,
+    readings: Mapping[StoreId, StoreReading],
+    next_at: datetime | None,
+    started_at: datetime,
+) -> None:
+    """After a run that is over already: wishes stay, and so does all that it was not about."""
+    held = {store: _reading_to_json(reading) for store, reading in readings.items()}
+    now: dict[str, Any] = {"last_run_id": run, "next_at": next_at, "started_at": started_at, "failures": 0}
+    await connection.execute(_OF_USER.where(_m.run_id.is_(None)), {"of_user": user, "readings": held, **now})
 
 
 async def finish(
@@ -427,15 +463,15 @@ async def finish(
 ) -> None:
     """Leaves alone the mirror of a run that was given up for dead and followed by another."""
     await connection.execute(
-        update(mirrors)
-        .where(_m.run_id == run)
-        .values(
-            run_id=None,
-            last_run_id=run,
-            next_at=next_at,
-            readings={store: _reading_to_json(reading) for store, reading in readings.items()},
-            pauses={method: _pause_to_json(pause) for method, pause in pauses.items()},
-            shop_read_at=shop_read_at,
-            failures=failures,
-        )
+        _OF_RUN,
+        {
+            "of_run": run,
+            "run_id": None,
+            "last_run_id": run,
+            "next_at": next_at,
+            "readings": {store: _reading_to_json(reading) for store, reading in readings.items()},
+            "pauses": {method: _pause_to_json(pause) for method, pause in pauses.items()},
+            "shop_read_at": shop_read_at,
+            "failures": failures,
+        },
     )

@@ -17,7 +17,7 @@ from evosync.domain.kinds import RISKY
 from evosync.domain.links import LinkState
 from evosync.domain.mirror import Scope
 from evosync.domain.policy import Gone, Policy, StockMode
-from evosync.domain.price import GRAM_UNITS, shown_stock
+from evosync.domain.price import shown_stock, sold_by_gram
 from evosync.domain.status import Standing
 
 REASON: Final = "settings"
@@ -139,9 +139,10 @@ async def _count(connection: AsyncConnection, user: UserId, *conditions: ColumnE
 
 
 async def _weighed(connection: AsyncConnection, user: UserId) -> int:
-    unit = func.lower(func.trim(_p.unit, type_=_p.unit.type))
-    spelled = [spelling for name in sorted(GRAM_UNITS) for spelling in (name, f"{name}.")]
-    return await _count(connection, user, _p.vk_product_id.is_not(None), unit.in_(spelled), _p.gone_at.is_(None))
+    listed = (_p.user_id == user, _p.vk_product_id.is_not(None), _p.gone_at.is_(None))
+    units = (await connection.execute(select(_p.unit).where(*listed).distinct())).scalars()
+    spelled = [unit for unit in units if sold_by_gram(unit)]
+    return await _count(connection, user, *listed[1:], _p.unit.in_(spelled)) if spelled else 0
 
 
 async def _sold_out(connection: AsyncConnection, user: UserId, policy: Policy) -> int:

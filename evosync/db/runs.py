@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db.tables import run_items, sync_runs
@@ -17,44 +17,62 @@ _r = sync_runs.c
 LOST = "lost"
 """Code of a run that ended with its worker."""
 
+# Built once, for each run asks them.
+_INSERT: Final = insert(sync_runs).returning(_r.id)
+_SELECT: Final = select(sync_runs).where(_r.id == bindparam("of_run"))
+_OF_RUN: Final = update(sync_runs).where(_r.id == bindparam("of_run"))
+_UNFINISHED: Final = _OF_RUN.where(_r.finished_at.is_(None))
+_UNFINISHED_OF_USER: Final = update(sync_runs).where(_r.user_id == bindparam("of_user"), _r.finished_at.is_(None))
+
 
 async def start(
     connection: AsyncConnection, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime, dry: bool = False
 ) -> RunId:
     """Runs of this user that never ended are closed: their worker died."""
-    await connection.execute(
-        update(sync_runs)
-        .where(_r.user_id == user, _r.finished_at.is_(None))
-        .values(finished_at=at, outcome=Outcome.CUT.value, code=LOST)
-    )
-    made = await connection.execute(
-        insert(sync_runs)
-        .returning(_r.id)
-        .values(
-            user_id=user,
-            scope=scope.value,
-            reasons=list(reasons),
-            started_at=at,
-            code="",
-            done=0,
-            total=0,
-            counts=asdict(Tally()),
-            notes={},
-            heartbeat_at=at,
-            dry=dry,
-        )
-    )
+    lost: dict[str, Any] = {"finished_at": at, "outcome": Outcome.CUT.value, "code": LOST}
+    await connection.execute(_UNFINISHED_OF_USER, {"of_user": user, **lost})
+    row = _row(user, scope, reasons, Tally(), started_at=at, heartbeat_at=at)
+    made = await connection.execute(_INSERT, row | {"dry": dry})
     return RunId(made.scalar_one())
 
 
+async def note(
+    connection: AsyncConnection,
+    user: UserId,
+    *,
+    reasons: Sequence[str],
+    outcome: Outcome,
+    tally: Tally,
+    started_at: datetime,
+    at: datetime,
+) -> RunRecord:
+    """A delta that is over already, and had nothing to do."""
+    row = _row(user, Scope.DELTA, reasons, tally, started_at=started_at, heartbeat_at=at)
+    run = (await connection.execute(_INSERT, row | {"finished_at": at, "outcome": outcome.value})).scalar_one()
+    return RunRecord(RunId(run), user, tuple(reasons), Scope.DELTA, started_at, at, outcome, "", tally, {})
+
+
+def _row(
+    user: UserId, scope: Scope, reasons: Sequence[str], tally: Tally, *, started_at: datetime, heartbeat_at: datetime
+) -> dict[str, Any]:
+    return {
+        "user_id": user,
+        "scope": scope.value,
+        "reasons": list(reasons),
+        "started_at": started_at,
+        "code": "",
+        "done": 0,
+        "total": 0,
+        "counts": asdict(tally),
+        "notes": {},
+        "heartbeat_at": heartbeat_at,
+        "dry": False,
+    }
+
+
 async def progress(connection: AsyncConnection, run: RunId, progress: Progress, tally: Tally, *, at: datetime) -> None:
-    await connection.execute(
-        update(sync_runs)
-        .where(_r.id == run, _r.finished_at.is_(None))
-        .values(
-            step=progress.step.value, done=progress.done, total=progress.total, counts=asdict(tally), heartbeat_at=at
-        )
-    )
+    now: dict[str, Any] = {"step": progress.step.value, "done": progress.done, "total": progress.total}
+    await connection.execute(_UNFINISHED, {"of_run": run, **now, "counts": asdict(tally), "heartbeat_at": at})
 
 
 async def finish(
@@ -68,18 +86,18 @@ async def finish(
     at: datetime,
 ) -> RunRecord:
     await connection.execute(
-        update(sync_runs)
-        .where(_r.id == run)
-        .values(
-            outcome=outcome.value,
-            code=code,
-            counts=asdict(tally),
-            notes={name: list(values) for name, values in notes.items()},
-            finished_at=at,
-            heartbeat_at=at,
-        )
+        _OF_RUN,
+        {
+            "of_run": run,
+            "outcome": outcome.value,
+            "code": code,
+            "counts": asdict(tally),
+            "notes": {name: list(values) for name, values in notes.items()},
+            "finished_at": at,
+            "heartbeat_at": at,
+        },
     )
-    return record((await connection.execute(select(sync_runs).where(_r.id == run))).mappings().one())
+    return record((await connection.execute(_SELECT, {"of_run": run})).mappings().one())
 
 
 def record(row: RowMapping) -> RunRecord:

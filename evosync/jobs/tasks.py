@@ -1,8 +1,8 @@
 """What arq runs: milliseconds each. A mirror run is never a job, or a change made meanwhile would be lost."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from evosync.domain.ids import UserId
@@ -13,8 +13,14 @@ from evosync.sync.supervisor import Supervisor
 
 CONTEXT = "evosync"
 
-Wanted = Callable[[UserId], Awaitable[Message | None]]
-"""What the database says is wanted of a user now; None if nothing is, or if he is not to be mirrored.
+EVERY = timedelta(seconds=10)
+"""Between two ticks."""
+
+_JOBS_EACH = 16
+"""A tick's jobs for each worker: few, as arq needs a dozen round trips for one, and enough to be shared out evenly."""
+
+Wanted = Callable[[Sequence[UserId]], Awaitable[Mapping[UserId, Message]]]
+"""What the database says is wanted of users now; without those of whom nothing is, or who are not to be mirrored.
 
 A user whose time has come, without anybody having asked, is a message with the reason `mailbox.ROUTINE`.
 """
@@ -60,18 +66,33 @@ async def deliver(ctx: dict[Any, Any], user: int, request_id: str = "") -> None:
     when it ends, finds in the database what came meanwhile. `request_id`: of the page that asked, for the
     run's log.
     """
-    context = _context(ctx)
-    message = await context.wanted(UserId(user))
-    if message is not None:
-        context.supervisor.tell(UserId(user), replace(message, origin=request_id))
+    await _hand_over(_context(ctx), [UserId(user)], request_id)
+
+
+async def deliver_all(ctx: dict[Any, Any], users: list[int]) -> None:
+    """`deliver` for several whose time has come."""
+    await _hand_over(_context(ctx), [UserId(user) for user in users])
+
+
+async def _hand_over(context: Context, users: Sequence[UserId], request_id: str = "") -> None:
+    for user, message in (await context.wanted(users)).items():
+        context.supervisor.tell(user, replace(message, origin=request_id))
 
 
 async def tick(ctx: dict[Any, Any]) -> int:
-    """Who is due? Nudge each; returns how many. Those whose nudge is on its way are nudged once."""
+    """Who is due, and who will be before the next tick? Nudge each at his time; returns by how many jobs.
+
+    All at once they would keep everybody else waiting for seconds, ten seconds apart.
+    """
     context = _context(ctx)
-    await context.beat(context.clock())
-    users = await context.due.due(context.clock(), context.batch * await context.crew())
-    return await context.queue.nudge_all(users)
+    now = context.clock()
+    await context.beat(now)
+    crew = await context.crew()
+    most = context.batch * crew
+    turns = [(user, now) for user in await context.due.due(now, most)]
+    if len(turns) < most:
+        turns += await context.due.coming(now, now + EVERY, most - len(turns))
+    return await context.queue.nudge_all(turns, jobs=_JOBS_EACH * crew)
 
 
 async def letters(ctx: dict[Any, Any]) -> None:

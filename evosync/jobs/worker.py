@@ -13,15 +13,12 @@ from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
 from evosync.jobs import tasks
-from evosync.queue import DELIVER, LETTERS, Queue, close_redis, serialize
+from evosync.queue import DELIVER, DELIVER_ALL, LETTERS, Queue, close_redis, serialize
 
 log = logging.getLogger(__name__)
 
 JOB_SECONDS = 10
 """A job that takes longer is broken. A killed worker's jobs come back after this and ten seconds more."""
-
-TICK_SECONDS = frozenset(range(0, 60, 10))
-
 
 SWEEP_MINUTE = 17
 """Not the full hour, which everybody takes."""
@@ -30,7 +27,14 @@ SWEEP_MINUTE = 17
 def cron_jobs() -> list[CronJob]:
     """One tick every ten seconds and one sweep an hour, by whichever worker is first."""
     return [
-        cron(tasks.tick, name="tick", second=set(TICK_SECONDS), microsecond=0, unique=True, keep_result=30),
+        cron(
+            tasks.tick,
+            name="tick",
+            second=set(range(0, 60, tasks.EVERY.seconds)),
+            microsecond=0,
+            unique=True,
+            keep_result=30,
+        ),
         cron(tasks.sweep, name="sweep", minute=SWEEP_MINUTE, second=5, microsecond=0, unique=True, keep_result=30),
     ]
 
@@ -40,6 +44,7 @@ def build(redis: ArqRedis, context: tasks.Context, *, burst: bool = False) -> Wo
     return Worker(
         functions=[
             func(tasks.deliver, name=DELIVER, keep_result=0, max_tries=1),
+            func(tasks.deliver_all, name=DELIVER_ALL, keep_result=0, max_tries=1),
             func(tasks.letters, name=LETTERS, keep_result=0, max_tries=1),
         ],
         cron_jobs=cron_jobs(),

@@ -11,7 +11,7 @@ from structlog.contextvars import bound_contextvars
 
 from evosync.domain.action import Note, Plan
 from evosync.domain.catalog import Shop
-from evosync.domain.connection import Health, Token, VkConnection
+from evosync.domain.connection import EvotorConnection, Health, Token, VkConnection
 from evosync.domain.errors import CloudError, GuardTripped, Operators, Rejected, Side, Throttled, Unavailable
 from evosync.domain.guard import Finding
 from evosync.domain.ids import ProductId, StoreId
@@ -37,7 +37,7 @@ from evosync.sync.mailbox import Mailbox, Message
 from evosync.sync.ports import Held, ShopSide, TillSide
 from evosync.sync.push import Allowance, Push
 from evosync.sync.shop_reading import ShopReader
-from evosync.sync.till_reading import Reading, TillReader
+from evosync.sync.till_reading import Asked, Reading, TillReader
 from evosync.sync.work import Work
 
 log = logging.getLogger(__name__)
@@ -112,6 +112,9 @@ class OneRun:
         self._side = Side.EVOTOR
         self._told_to_wait = timedelta()
         self._till: TillSide | None = None
+        self._till_reader: TillReader | None = None
+        self._asked: Asked | None = None
+        self._refused: CloudError | None = None
         self._shop: ShopSide | None = None
         self.draft: Draft | None = None
 
@@ -121,12 +124,48 @@ class OneRun:
         full = self._is_full()
         scope = Scope.FULL if full else self._message.scope
         reasons, at = sorted(self._message.reasons), engine.clock()
+        if self._message.routine and not full and not self._dry:
+            record = await self._look_first(at)
+            if record is not None:
+                return record
         if self._dry:
             self._run = await engine.ledger.start_look(user, reasons=reasons, at=at)
         else:
             self._run = await engine.ledger.start_run(user, scope=scope, reasons=reasons, at=at)
         with bound_contextvars(user_id=user, run_id=self._run):  # of every line until its end, VK's calls included
             return await self._go(full=full)
+
+    async def _look_first(self, at: datetime) -> RunRecord | None:
+        """Eleven of twelve routine runs find nothing new: they are written down once, after the till has answered.
+
+        Whatever else it says is kept for the run that now has to begin: news may only be stored by a run that stands in
+        the database, so that it is gone on with if this process dies.
+        """
+        evotor = self._mirror.evotor
+        if evotor is None:
+            return None
+        try:
+            self._asked = await self._ask(evotor)
+        except CloudError as error:
+            self._refused = error
+            return None
+        if not self._asked.is_quiet or self._held.lost or evotor.health is not Health.OK:
+            return None
+        engine, user = self._engine, self._mirror.user
+        await engine.breakers.saw(Side.EVOTOR, user, None)
+        self._readings = self._asked.readings
+        record = await engine.ledger.note_quiet_run(
+            user,
+            reasons=sorted(self._message.reasons),
+            outcome=Outcome.OK if self._has_shop() else Outcome.READ_ONLY,
+            tally=self._counted(),
+            readings=self._readings,
+            next_at=self._next_at(0, "", Outcome.OK),
+            started_at=at,
+            at=engine.clock(),
+        )
+        engine.watcher.ended(record)
+        return record
 
     async def _go(self, *, full: bool) -> RunRecord:
         engine = self._engine
@@ -199,7 +238,7 @@ class OneRun:
         return self._look_again or failed or outcome in {Outcome.CUT, Outcome.HELD}
 
     def _shop_is_unread(self) -> bool:
-        return self._mirror.vk is not None and self._usable(self._mirror.vk) and self._shop_read_at is None
+        return self._has_shop() and self._shop_read_at is None
 
     def _stores_to_ask(self, message: Message) -> list[StoreId]:
         """Stores for a delta: those that a hint names, else those that are switched on, and due if nobody asked."""
@@ -222,26 +261,42 @@ class OneRun:
         mirror, engine = self._mirror, self._engine
         if mirror.evotor is None:
             return Outcome.READ_ONLY
-        _refuse_unreadable(mirror.evotor.token, Side.EVOTOR)
-        self._refuse_if_resting(Side.EVOTOR)
-        self._till = engine.sides.till(mirror.evotor)
-        reader = TillReader(mirror.user, self._till, engine.ledger, engine.clock, engine.terms.patience)
+        if self._refused is not None:
+            raise self._refused
         self._saw(Progress(Step.CATALOG))
+        reader = self._reader(mirror.evotor)
         if full:
             reading = await reader.full(self._readings)
         else:
-            stores, is_hint = self._stores_to_ask(self._message), self._message.scope is Scope.HINT
-            reading = await reader.delta(self._readings, stores, self._message.named, hint=is_hint)
+            reading = await reader.take_in(self._asked or await self._ask(mirror.evotor))
         self._readings = reading.readings
         self._tally.products = len({product.id for product in reading.till.products})
         await engine.breakers.saw(Side.EVOTOR, mirror.user, None)
         if mirror.evotor.health is Health.BROKEN:
             await engine.ledger.mend_connection(mirror.user, Side.EVOTOR)
-        if mirror.vk is None or not self._usable(mirror.vk):
+        if mirror.vk is None or not self._has_shop():
             return Outcome.READ_ONLY
         if not full and not reading.changed:
             return Outcome.OK
         return await self._shop_steps(mirror.vk, reader, reading, full=full)
+
+    def _reader(self, evotor: EvotorConnection) -> TillReader:
+        """The same for the whole run. Raises what forbids to ask the till at all."""
+        if self._till_reader is None:
+            engine = self._engine
+            _refuse_unreadable(evotor.token, Side.EVOTOR)
+            self._refuse_if_resting(Side.EVOTOR)
+            self._till = engine.sides.till(evotor)
+            self._till_reader = TillReader(
+                self._mirror.user, self._till, engine.ledger, engine.clock, engine.terms.patience
+            )
+        return self._till_reader
+
+    async def _ask(self, evotor: EvotorConnection) -> Asked:
+        """What changed at the till, as far as this run is about it."""
+        stores, is_hint = self._stores_to_ask(self._message), self._message.scope is Scope.HINT
+        reader = self._reader(evotor)
+        return await reader.ask(self._readings, stores, self._message.named, hint=is_hint)
 
     async def _shop_steps(self, vk: VkConnection, reader: TillReader, reading: Reading, *, full: bool) -> Outcome:
         engine, user = self._engine, self._mirror.user
@@ -420,6 +475,9 @@ class OneRun:
         if work.unsure:
             self._look_again = True
         return Outcome.PARTIAL if self._tally.failed or self._look_again or work.waits_for else Outcome.OK
+
+    def _has_shop(self) -> bool:
+        return self._mirror.vk is not None and self._usable(self._mirror.vk)
 
     def _usable(self, vk: VkConnection) -> bool:
         return vk.health is Health.OK or (vk.health is Health.BROKEN and vk.reason not in FINAL)

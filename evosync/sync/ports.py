@@ -233,6 +233,20 @@ class Ledger(Protocol):
     ) -> RunRecord:
         """`next_at` None keeps the mirror asleep until somebody wants it. One transaction."""
 
+    async def note_quiet_run(
+        self,
+        user: UserId,
+        *,
+        reasons: Sequence[str],
+        outcome: Outcome,
+        tally: Tally,
+        readings: Mapping[StoreId, StoreReading],
+        next_at: datetime | None,
+        started_at: datetime,
+        at: datetime,
+    ) -> RunRecord:
+        """A delta that found nothing to do, from start to end; what was wished for meanwhile stays wished for."""
+
     async def start_look(self, user: UserId, *, reasons: Sequence[str], at: datetime) -> RunId:
         """A run that only looks: when the next one is due stays as it is, and so does what is wished for."""
 
@@ -299,6 +313,9 @@ class Due(Protocol):
     """Who is to be mirrored now. The database is the truth; a nudge is only a hint."""
 
     async def due(self, now: datetime, limit: int) -> Sequence[UserId]: ...
+    async def coming(self, now: datetime, until: datetime, limit: int) -> Sequence[tuple[UserId, datetime]]:
+        """Whose turn comes until then, and when."""
+
     async def want(self, user: UserId, *, scope: Scope, reason: str, at: datetime) -> None:
         """Stamp the wish; the caller nudges after the commit."""
 

@@ -54,6 +54,20 @@ class Patience:
     hint_overlap: timedelta = timedelta(minutes=2)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The till's answer to a delta, not stored yet."""
+
+    at: datetime
+    readings: Mapping[StoreId, StoreReading]
+    touched: Mapping[tuple[StoreId, ProductId], Product]
+
+    @property
+    def is_quiet(self) -> bool:
+        """No product was touched at the till."""
+        return not self.touched
+
+
 class TillReader:
     """Reads one owner's till and stores what changed."""
 
@@ -110,7 +124,20 @@ class TillReader:
         *,
         hint: bool = False,
     ) -> Reading:
+        """`ask`, and take the answer in."""
+        return await self.take_in(await self.ask(readings, stores, named, hint=hint))
+
+    async def ask(
+        self,
+        readings: Mapping[StoreId, StoreReading],
+        stores: Iterable[StoreId],
+        named: Iterable[tuple[StoreId, ProductId]] = (),
+        *,
+        hint: bool = False,
+    ) -> Asked:
         """What changed in `stores` since their last reading, and the products `named`; never that anything is gone.
+
+        Nothing is stored yet.
 
         A `hint` is about something that changed just now, and somebody waits for it: it reaches back less far, and
         therefore does not stand in for the routine delta, which still comes when it would have. What it names in vain
@@ -151,9 +178,16 @@ class TillReader:
             elif product_id in before.missed:
                 fresh[store] = replace(before, missed=before.missed - {product_id})
         touched |= {key: answer for key, answer in singles.items() if isinstance(answer, Product)}
+        return Asked(now, fresh, touched)
+
+    async def take_in(self, asked: Asked) -> Reading:
+        """Store what is new in the answer. Afterwards it is no news any more: whoever stored it has to act on it."""
+        now, fresh, touched = asked.at, asked.readings, asked.touched
+        if asked.is_quiet:
+            return Reading(Till((), (), (), _unpaid(fresh)), fresh, frozenset())
         groups = await self._ledger.groups(self._user)
         stores_known = await self._ledger.stores(self._user)
-        stored = await self._ledger.products(self._user, ids={product for _, product in touched}) if touched else ()
+        stored = await self._ledger.products(self._user, ids={product for _, product in touched})
         rows = {(product.store, product.id): product for product in stored}
         changed = tuple(
             product for key, product in touched.items() if key not in rows or rows[key].digest != product.digest

@@ -255,21 +255,21 @@ async def test_a_wish_is_due_from_its_time_on_and_a_run_fulfils_it(ledger: DbLed
     assert await ledger.due(NOW + 7 * SECOND, 10) == []
     await finish(ledger, run)
     assert await ledger.due(LATER, 10) == []
-    assert await ledger.wish(olga) is None
+    assert (await ledger.turns([olga], NOW))[olga].wish is None
 
 
 async def test_wishes_add_up_to_the_widest_at_the_earliest(ledger: DbLedger, olga: UserId) -> None:
     await ledger.want(olga, scope=Scope.HINT, reason="hook", at=LATER)
     await ledger.want(olga, scope=Scope.FULL, reason="settings", at=NOW)
     await ledger.want(olga, scope=Scope.DELTA, reason="hook", at=LATER)
-    assert await ledger.wish(olga) == Wish(Scope.FULL, ("hook", "settings"))
+    assert (await ledger.turns([olga], NOW))[olga].wish == Wish(Scope.FULL, ("hook", "settings"))
     assert await ledger.due(NOW, 10) == [olga]
 
 
 async def test_a_flood_of_hints_becomes_one_look_at_all_that_changed(ledger: DbLedger, olga: UserId) -> None:
     for number in range(mirrors.MOST_REASONS + 5):
         await ledger.want(olga, scope=Scope.HINT, reason=f"product {number}", at=NOW)
-    wish = await ledger.wish(olga)
+    wish = (await ledger.turns([olga], NOW))[olga].wish
     assert wish is not None
     assert wish.scope is Scope.DELTA
     assert len(wish.reasons) == mirrors.MOST_REASONS
@@ -280,7 +280,7 @@ async def test_a_wish_made_during_a_run_stands_after_it(ledger: DbLedger, olga: 
     await ledger.want(olga, scope=Scope.HINT, reason="hook", at=NOW + SECOND)
     await finish(ledger, run, next_at=LATER)
     assert await ledger.due(NOW + SECOND, 10) == [olga]
-    assert await ledger.wish(olga) == Wish(Scope.HINT, ("hook",))
+    assert (await ledger.turns([olga], NOW))[olga].wish == Wish(Scope.HINT, ("hook",))
 
 
 async def test_a_hint_that_comes_during_a_run_stays_one_until_the_run_s_heart_stops(
@@ -290,8 +290,10 @@ async def test_a_hint_that_comes_during_a_run_stays_one_until_the_run_s_heart_st
     await ledger.progress(olga, run, Progress(Step.CATALOG), Tally())
     await ledger.want(olga, scope=Scope.HINT, reason="hook", at=NOW + SECOND)
     async with database.reading() as connection:
-        assert await mirrors.wish(connection, olga, NOW + SECOND) == Wish(Scope.HINT, ("hook",))
-        assert await mirrors.wish(connection, olga, NOW + SILENCE) == Wish(Scope.FULL, ("hook", "clock"))
+        assert (await mirrors.turns(connection, [olga], NOW + SECOND))[olga].wish == Wish(Scope.HINT, ("hook",))
+        assert (await mirrors.turns(connection, [olga], NOW + SILENCE))[olga].wish == Wish(
+            Scope.FULL, ("hook", "clock")
+        )
 
 
 async def test_a_change_stamped_before_a_run_but_committed_after_its_start_is_not_swallowed(
@@ -330,18 +332,32 @@ async def test_a_run_that_lost_its_worker_is_due_again_with_its_wish(
     await ledger.progress(olga, run, Progress(Step.CATALOG), Tally())  # its heart beats at NOW
     assert await ledger.due(NOW + SILENCE - SECOND, 10) == []
     assert await ledger.due(NOW + SILENCE, 10) == [olga]
-    assert await ledger.is_due(olga, NOW + SILENCE)
+    assert (await ledger.turns([olga], NOW + SILENCE))[olga].is_due
     async with database.reading() as connection:
-        assert await mirrors.wish(connection, olga, NOW + SILENCE) == Wish(Scope.HINT, ("hook",))
+        assert (await mirrors.turns(connection, [olga], NOW + SILENCE))[olga].wish == Wish(Scope.HINT, ("hook",))
 
 
 async def test_the_clock_makes_due_what_it_was_set_to(ledger: DbLedger, olga: UserId) -> None:
     run = await ledger.start_run(olga, scope=Scope.FULL, reasons=(), at=NOW)
     await finish(ledger, run, next_at=LATER)
     assert await ledger.due(LATER - SECOND, 10) == []
-    assert not await ledger.is_due(olga, LATER - SECOND)
+    assert not (await ledger.turns([olga], LATER - SECOND))[olga].is_due
     assert await ledger.due(LATER, 10) == [olga]
-    assert await ledger.is_due(olga, LATER)
+    assert (await ledger.turns([olga], LATER))[olga].is_due
+
+
+async def test_whose_turn_is_coming_is_known_with_its_time(ledger: DbLedger, database: Database) -> None:
+    people = [await new_owner(database, f"{number}@example.org") for number in range(4)]
+    for number, user in enumerate(people):
+        run = await ledger.start_run(user, scope=Scope.FULL, reasons=(), at=NOW)
+        await finish(ledger, run, next_at=NOW + (4 - number) * SECOND)
+    async with database.writing() as connection:
+        await choices.pause_mirror(connection, people[1], at=NOW)
+    assert await ledger.coming(NOW + SECOND, NOW + 4 * SECOND, 10) == [
+        (people[2], NOW + 2 * SECOND),
+        (people[0], NOW + 4 * SECOND),
+    ]
+    assert await ledger.coming(NOW, NOW + 4 * SECOND, 1) == [(people[3], NOW + SECOND)]
 
 
 async def test_wishes_go_before_the_clock_and_the_longest_overdue_first(ledger: DbLedger, database: Database) -> None:
@@ -360,7 +376,7 @@ async def test_a_paused_mirror_is_not_due_and_not_wanted(ledger: DbLedger, datab
     async with database.writing() as connection:
         assert await choices.pause_mirror(connection, olga, at=NOW)
     assert await ledger.due(LATER, 10) == []
-    assert not await ledger.is_due(olga, LATER)
+    assert not (await ledger.turns([olga], LATER))[olga].is_due
     assert not await still_wanted(database, olga)
     mirror = await ledger.mirror(olga)
     assert mirror is not None

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,7 @@ class Wishes:
     """What the database would say: who is due, and what is wanted of whom."""
 
     users: dict[UserId, Message] = field(default_factory=dict)
+    later: list[tuple[UserId, datetime]] = field(default_factory=list)
     fails: bool = False
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     answer: asyncio.Event | None = None
@@ -35,16 +36,20 @@ class Wishes:
         assert now == NOW
         return list(self.users)[:limit]
 
+    async def coming(self, now: datetime, until: datetime, limit: int) -> Sequence[tuple[UserId, datetime]]:
+        assert until == now + timedelta(seconds=10)
+        return self.later[:limit]
+
     async def want(self, user: UserId, *, scope: Scope, reason: str, at: datetime) -> None:
         self.users[user] = Message(scope, frozenset({reason}))
 
-    async def wanted(self, user: UserId) -> Message | None:
+    async def wanted(self, users: Sequence[UserId]) -> Mapping[UserId, Message]:
         self.asked.set()
         if self.answer is not None:
             await self.answer.wait()
         if self.fails:
             raise ConnectionError("the database is away")
-        return self.users.get(user)
+        return {user: self.users[user] for user in users if user in self.users}
 
 
 @dataclass
@@ -80,13 +85,6 @@ class House:
 
     def jobs(self, *, alone: bool = False) -> Jobs:
         return Jobs(lambda: open_redis(self.url), self.context, alone=alone, first_wait=0.05, longest_wait=0.2)
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
-    client = open_redis(redis_url)
-    yield client
-    await close_redis(client)
 
 
 @pytest.fixture
@@ -168,6 +166,24 @@ async def test_a_tick_nudges_as_many_more_as_there_are_workers(house: House) -> 
         return 2
 
     assert await tasks.tick({tasks.CONTEXT: replace(house.context, crew=crew)}) == 3
+
+
+async def test_a_tick_for_many_takes_few_jobs_and_reaches_all(house: House) -> None:
+    many = [UserId(number) for number in range(1, 201)]
+    for user in many:
+        await house.wishes.want(user, scope=Scope.DELTA, reason=ROUTINE, at=NOW)
+    assert await tasks.tick({tasks.CONTEXT: replace(house.context, batch=200)}) <= 16
+    async with working(house.jobs()):
+        assert sorted([(await house.next_run())[0] for _ in many]) == many
+
+
+async def test_a_tick_nudges_who_comes_before_the_next_at_his_time(house: House, redis: ArqRedis) -> None:
+    await house.wishes.want(ANNA, scope=Scope.DELTA, reason=ROUTINE, at=NOW)
+    soon = NOW + timedelta(seconds=7)
+    house.wishes.later = [(BORIS, soon), (VERA, soon)]
+    assert await tasks.tick(ctx(house)) == 2, "more than the batch"
+    queued = await redis.zrange("arq:queue", 0, -1, withscores=True)
+    assert queued == [(b"nudge:1", NOW.timestamp() * 1000), (b"nudge:2", soon.timestamp() * 1000)]
 
 
 async def test_ticks_come_every_ten_seconds() -> None:

@@ -26,7 +26,7 @@ async def killed(run: "asyncio.Task[RunRecord]") -> None:
 async def wished(owner: Owner) -> RunRecord:
     """The run that the database asks for, once the dead one's heart has stood still for long enough."""
     owner.world.clock.forward(seconds=60)
-    wish = await owner.world.ledger.wish(owner.user)
+    wish = (await owner.turn()).wish
     assert wish is not None
     return await owner.obey(Message.about(wish.scope, wish.reasons))
 

@@ -14,6 +14,7 @@ from sqlalchemy import event, select
 from evosync.db import accounts, choices, connections
 from evosync.db.engine import Database, make_engine
 from evosync.db.ledger import DbLedger
+from evosync.db.mirrors import Turn
 from evosync.db.tables import cached_products, mirrors, run_items, sync_runs, vk_connections
 from evosync.domain.connection import EvotorConnection, VkConnection
 from evosync.domain.errors import Side
@@ -352,6 +353,9 @@ class Owner:
         mirror = await self.world.ledger.mirror(self.user)
         assert mirror is not None
         return mirror
+
+    async def turn(self) -> Turn:
+        return (await self.world.ledger.turns([self.user], self.world.clock()))[self.user]
 
     async def next_at(self) -> datetime | None:
         async with self.world.database.reading() as connection:

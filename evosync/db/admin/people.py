@@ -18,18 +18,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db.admin.around import LAST, PAGE, STALE, E, M, S, U, V, around, is_broken, like
-from evosync.db.glance import Glance
+from evosync.db.admin.around import LAST, PAGE, STALE, E, M, S, U, V, around, carried, is_broken, like
+from evosync.db.glance import Glance, glance_of
 from evosync.db.site import UserStatus
 from evosync.db.tables.runs import sync_runs
 from evosync.db.tables.till import cached_products, cached_stores
 from evosync.db.tables.users import roles, user_roles
 from evosync.domain.ids import UserId
-from evosync.domain.mirror import Outcome, StoreState
+from evosync.domain.mirror import StoreState
 from evosync.domain.status import NEEDS_OWNER
 
 _running = sync_runs.alias("running")
-_CARRIED: Final = (Outcome.OK.value, Outcome.PARTIAL.value, Outcome.READ_ONLY.value)
 
 
 class State(StrEnum):
@@ -53,7 +52,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class PersonRow:
-    """One line of the list. `products` are those at the till, as the last run counted them."""
+    """One line of the list. `products` are those at the till; None before it was ever read."""
 
     id: UserId
     name: str
@@ -78,10 +77,8 @@ def _is_in(state: State, at: datetime) -> list[ColumnElement[bool]]:
     if state is State.NEEDS:
         return [active, is_broken()]
     if state is State.STALE:
-        carried = exists().where(
-            sync_runs.c.user_id == U.id, sync_runs.c.finished_at > at - STALE, sync_runs.c.outcome.in_(_CARRIED)
-        )
-        return [active, S.started_at <= at - STALE, S.paused_at.is_(None), ~carried]
+        lately = exists().where(*carried(U.id), sync_runs.c.finished_at > at - STALE)
+        return [active, S.started_at <= at - STALE, S.paused_at.is_(None), ~lately]
     if state in {State.PENDING, State.SUSPENDED}:
         return [U.status == state.value]
     return []
@@ -151,22 +148,21 @@ def _person_query() -> Select[Any]:
         *(V.community_name, V.group_id),
         _running.c.id.label("running"),
         *(_running.c.done, _running.c.total),
-        *(LAST.c.outcome, LAST.c.code, LAST.c.counts, LAST.c.finished_at),
+        *(LAST.c.outcome, LAST.c.code, LAST.c.finished_at),
     ).select_from(around().outerjoin(_running, _running.c.id == M.run_id))
 
 
 async def _people(connection: AsyncConnection, rows: Sequence[RowMapping], at: datetime) -> Sequence[PersonRow]:
     numbers = [row["id"] for row in rows]
     stores = await _counted(connection, cached_stores.c.user_id, numbers, func.count())
-    waiting = await _counted(
-        connection,
-        cached_products.c.user_id,
-        numbers,
-        func.count(distinct(cached_products.c.product_id)),
-        cached_products.c.status.in_(_NEEDING),
-        cached_products.c.gone_at.is_(None),
-    )
-    return [_person_row(row, stores.get(row["id"], 0), waiting.get(row["id"], 0), at) for row in rows]
+    c = cached_products.c
+    each = func.count(distinct(c.product_id))
+    products = await _counted(connection, c.user_id, numbers, each, c.gone_at.is_(None))
+    waiting = await _counted(connection, c.user_id, numbers, each, c.gone_at.is_(None), c.status.in_(_NEEDING))
+    return [
+        _person_row(row, stores.get(row["id"], 0), products.get(row["id"]), waiting.get(row["id"], 0), at)
+        for row in rows
+    ]
 
 
 _NEEDING: Final = sorted(standing.value for standing in NEEDS_OWNER)
@@ -185,9 +181,8 @@ async def _counted(
     return {user: int(count) for user, count in await connection.execute(query)}
 
 
-def _person_row(row: RowMapping, stores: int, waiting: int, at: datetime) -> PersonRow:
+def _person_row(row: RowMapping, stores: int, products: int | None, waiting: int, at: datetime) -> PersonRow:
     readings: Mapping[str, Mapping[str, Any]] = row["readings"] or {}
-    counts: Mapping[str, Any] = row["counts"] or {}
     return PersonRow(
         id=UserId(row["id"]),
         name=row["name"],
@@ -195,22 +190,10 @@ def _person_row(row: RowMapping, stores: int, waiting: int, at: datetime) -> Per
         phone=row["phone"],
         status=UserStatus(row["status"]),
         created_at=row["created_at"],
-        glance=Glance(
-            evotor=row["evotor"] if row["has_evotor"] else None,
-            vk=row["vk"] if row["has_vk"] else None,
-            started_at=row["started_at"],
-            paused_at=row["paused_at"],
-            is_running=row["running"] is not None,
-            done=row["done"] or 0,
-            total=row["total"] or 0,
-            last_outcome=row["outcome"],
-            last_code=row["code"] or "",
-            is_held_back=any(datetime.fromisoformat(pause["until"]) > at for pause in (row["pauses"] or {}).values()),
-            problems=waiting if row["started_at"] is not None else 0,
-        ),
+        glance=glance_of(row, waiting, at=at),
         stores=stores,
         unpaid=sum(reading.get("state") == StoreState.UNPAID.value for reading in readings.values()),
         community=(row["community_name"] or f"club{row['group_id']}") if row["has_vk"] else "",
-        products=counts.get("products"),
+        products=products,
         last_at=row["finished_at"],
     )
