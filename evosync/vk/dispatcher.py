@@ -31,7 +31,6 @@ _REPLY_BYTES = 4_600_000
 """What a batch's answer may come to; VK refuses above about 5 MB (VK FACTS 5)."""
 _GUESSED_ITEM_BYTES = 6_000
 _TRIES = 5
-_THROTTLED_TRIES = 10
 _LATE_DEPARTURE = pace.LATE / pace.SECOND
 """More than it takes to write a script: a connection had to be opened first."""
 _LONGEST_DEPARTURE = 3.0
@@ -39,6 +38,9 @@ _HOLD_FOR_PHOTOS = 2.5
 _HOLD_FOR_ANSWERS = 0.7
 _EXECUTE_REFUSED = frozenset({8, faults.COMPILE, faults.PARAMETER})
 """Of an execute as a whole: nothing in it ran."""
+
+_OURS = "VK client"
+"""Code of what broke on our side."""
 
 _MOST_REFUSALS = 3
 """After so many of these in a row no execute is tried any more."""
@@ -50,11 +52,17 @@ class TooBig(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pressure:
-    """How hard to lean on VK. `back_off` is the first pause in seconds before a repetition; it doubles."""
+    """How hard to lean on VK.
+
+    `back_off` is the first pause in seconds before a repetition; it doubles. `patience`: for how many seconds a
+    call is repeated that VK finds too fast, at the pacer's pace; a count of tries would be used up sooner the fewer
+    calls wait.
+    """
 
     batch_limit: int = MOST_CALLS
     max_in_flight: int = 12
     back_off: float = 0.5
+    patience: float = 60.0
 
 
 Seen = Callable[[str, str, float], None]
@@ -65,24 +73,41 @@ def unseen(_method: str, _code: str, _seconds: float) -> None:
     """Nobody counts."""
 
 
+Landed = Callable[[str, str], None]
+"""Told of every request that left, once, when its fate is known: its method, which is `execute` for many calls at
+once, and the error's code or "ok". A call that is repeated until it goes well leaves only here a trace of that."""
+
+
+def unnoticed(_method: str, _code: str) -> None:
+    """Nobody counts."""
+
+
 class Dispatcher:
     """Serves everybody who uses the token in this process. Close it with `aclose`."""
 
     def __init__(
-        self, transport: Transport, token: Token, pacer: Pacer, pressure: Pressure = Pressure(), *, seen: Seen = unseen
+        self,
+        transport: Transport,
+        token: Token,
+        pacer: Pacer,
+        pressure: Pressure = Pressure(),
+        *,
+        seen: Seen = unseen,
+        landed: Landed = unnoticed,
     ) -> None:
         self._transport = transport
         self._token = token
         self._pacer = pacer
         self._pressure = pressure
         self._seen = seen
+        self._tell_landed = landed
         self._most = max(1, min(pressure.batch_limit, MOST_CALLS))
         self._limit = min(_FIRST_LIMIT, self._most)
         self._item_bytes = _GUESSED_ITEM_BYTES
         self._reply_bytes = _REPLY_BYTES
         self._waiting = Waiting()
         self._changed = asyncio.Event()
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight: set[asyncio.Task[str]] = set()
         self._resting: dict[asyncio.TimerHandle, tuple[AnyCall, ...]] = {}
         self._expected = 0
         self._loop_task: asyncio.Task[None] | None = None
@@ -163,7 +188,7 @@ class Dispatcher:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            self._give_up(Unavailable(Side.VK, "VK client", type(error).__name__))
+            self._give_up(Unavailable(Side.VK, _OURS, type(error).__name__))
             raise
 
     def _still_good(self, batch: tuple[AnyCall, ...]) -> tuple[AnyCall, ...]:
@@ -172,7 +197,7 @@ class Dispatcher:
         for call in batch:
             if call.good_until < now:
                 log.warning("vk: waited too long to be sent", extra={"method": call.method})
-                _fail(call, _unknown(call, "VK client"))
+                _fail(call, _unknown(call, _OURS))
         return tuple(call for call in batch if call.good_until >= now)
 
     def _give_up(self, error: CloudError) -> None:
@@ -213,60 +238,70 @@ class Dispatcher:
                 left.set_result(None)
                 self.requests += 1
 
-        task = asyncio.create_task(self._send(batch, leaving), name="vk-request")
+        as_execute = len(batch) > 1 or (batch[0].read_back is not None and not batch[0].alone)
+        method = "execute" if as_execute else batch[0].method
+        task = asyncio.create_task(self._send(batch, leaving, as_execute=as_execute), name="vk-request")
         self._in_flight.add(task)
-        task.add_done_callback(lambda done: self._landed(done, batch))
-        await asyncio.wait({left, task}, timeout=_LONGEST_DEPARTURE, return_when=asyncio.FIRST_COMPLETED)
+        task.add_done_callback(lambda done: self._landed(done, batch, method if left.done() else ""))
+        either: set[asyncio.Future[Any]] = {left, task}
+        await asyncio.wait(either, timeout=_LONGEST_DEPARTURE, return_when=asyncio.FIRST_COMPLETED)
         delay = time.monotonic() - granted
         if delay > _LATE_DEPARTURE:
             await self._pacer.late(self._token.fingerprint, delay)
 
-    def _landed(self, task: asyncio.Task[None], batch: Sequence[AnyCall]) -> None:
+    def _landed(self, task: asyncio.Task[str], batch: Sequence[AnyCall], method: str) -> None:
+        """`method` is empty for a request that never left."""
         self._in_flight.discard(task)
         self._changed.set()
         error = None if task.cancelled() else task.exception()
+        failed = task.cancelled() or error is not None
         if error is not None:
             log.error("vk: a request failed on our side", exc_info=error)
-        for call in batch:
-            if error is not None or task.cancelled():
-                _fail(call, _unknown(call, "VK client"))
+        for call in batch if failed else ():
+            _fail(call, _unknown(call, _OURS))
+        if method:
+            self._tell_landed(method, _OURS if failed else task.result())
 
-    async def _send(self, batch: tuple[AnyCall, ...], leaving: Callable[[], None]) -> None:
-        as_execute = len(batch) > 1 or (batch[0].read_back is not None and not batch[0].alone)
+    async def _send(self, batch: tuple[AnyCall, ...], leaving: Callable[[], None], *, as_execute: bool) -> str:
+        """How it ended: the error's code or "ok"."""
         try:
             status, body = await self._post(batch, leaving, as_execute=as_execute)
         except NotSent as error:
             self._repeat(batch, Unavailable(Side.VK, "VK unreachable", str(error)))
+            return "VK unreachable"
         except Lost as error:
             if as_execute:
                 self._halve()
-            self._lost(batch, code="VK timeout" if "Timeout" in str(error) else "VK cut", detail=str(error))
-        else:
-            with _collector_at_rest():
-                throttled = self._take_home(batch, status, body, as_execute=as_execute)
-            if throttled:
-                await self._throttled(throttled)
+            code = "VK timeout" if "Timeout" in str(error) else "VK cut"
+            self._lost(batch, code=code, detail=str(error))
+            return code
+        with _collector_at_rest():
+            code, throttled = self._take_home(batch, status, body, as_execute=as_execute)
+        if throttled:
+            await self._throttled(throttled)
+        return code
 
     def _take_home(
         self, batch: tuple[AnyCall, ...], status: int, body: bytes, *, as_execute: bool
-    ) -> tuple[AnyCall, ...]:
-        """Answer every call of the batch, but for those that came too fast: these are returned."""
+    ) -> tuple[str, tuple[AnyCall, ...]]:
+        """Answer every call of the batch, but for those that came too fast: these are returned with the code."""
         try:
             reply = wire.read_reply(status, body)
         except wire.Broken as error:
             if as_execute:
                 self._halve()
             self._lost(batch, code=error.code, detail="broken reply")
-            return ()
+            return error.code, ()
         if isinstance(reply, Fault):
-            return self._failed(batch, reply, as_execute=as_execute)
+            return f"VK {reply.code}", self._failed(batch, reply, as_execute=as_execute)
         if not as_execute:
             self._weigh([reply.value], len(body))
             self._deliver(batch[0], reply.value, {})
-            return ()
+            return "ok", ()
         self._grow()
         self._weigh(reply.value, len(body))
-        return self._deliver_all(batch, reply)
+        throttled = self._deliver_all(batch, reply)
+        return f"VK {faults.THROTTLED}" if throttled else "ok", throttled
 
     async def _post(
         self, batch: tuple[AnyCall, ...], leaving: Callable[[], None], *, as_execute: bool
@@ -376,10 +411,11 @@ class Dispatcher:
     async def _throttled(self, calls: tuple[AnyCall, ...]) -> None:
         """Error 6: refused before anything was done, so that writes too are safe to repeat (VK FACTS 4)."""
         log.info("vk: too fast", extra={"calls": len(calls)})
+        now = time.monotonic()
         again = []
         for call in calls:
-            call.tries += 1
-            if call.tries < _THROTTLED_TRIES:
+            call.too_fast_since = call.too_fast_since or now
+            if now < call.too_fast_since + self._pressure.patience:
                 again.append(call)
             else:
                 _fail(call, Unavailable(Side.VK, f"VK {faults.THROTTLED}", call.method))
@@ -435,4 +471,4 @@ def _unknown(call: AnyCall, code: str) -> CloudError:
 
 
 def _closed() -> CloudError:
-    return Unavailable(Side.VK, "VK client", "closing")
+    return Unavailable(Side.VK, _OURS, "closing")

@@ -9,7 +9,7 @@ import aiohttp
 
 from evosync.domain.connection import Token, VkConnection
 from evosync.vk.client import VkShop
-from evosync.vk.dispatcher import Dispatcher, Pressure, Seen, unseen
+from evosync.vk.dispatcher import Dispatcher, Landed, Pressure, Seen, unnoticed, unseen
 from evosync.vk.pacer import Pacer
 from evosync.vk.photos import Photos
 from evosync.vk.transport import Transport
@@ -44,11 +44,13 @@ class VkSides:
         pressure: Pressure | None = None,
         *,
         seen: Seen = unseen,
+        landed: Landed = unnoticed,
     ) -> None:
         self._transport = Transport(http, url=address.url, version=address.version, timeout=address.timeout)
         self._pacer = pacer
         self._pressure = pressure or Pressure()
         self._seen = seen
+        self._landed = landed
         self._in_use: dict[str, _InUse] = {}
         self._uploads = asyncio.Semaphore(_UPLOADS)
 
@@ -64,7 +66,9 @@ class VkSides:
         """The one that everybody with this token shares; closed when the last has left."""
         in_use = self._in_use.get(token.fingerprint)
         if in_use is None:
-            dispatcher = Dispatcher(self._transport, token, self._pacer, self._pressure, seen=self._seen)
+            dispatcher = Dispatcher(
+                self._transport, token, self._pacer, self._pressure, seen=self._seen, landed=self._landed
+            )
             in_use = self._in_use[token.fingerprint] = _InUse(dispatcher)
         in_use.users += 1
         try:

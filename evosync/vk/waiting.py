@@ -40,7 +40,8 @@ class Call(Generic[T]):
     `read` turns the method's value into the result; it runs as soon as the reply is there, so that raw
     replies never pile up. `alone`: not inside `execute`. `repeatable`: harmless when done twice, so it is
     repeated when its outcome is unknown. `items`: how many items the value may hold at most.
-    `good_until`: from then on, by the monotonic clock, it must not leave any more.
+    `good_until`: from then on, by the monotonic clock, it must not leave any more. `too_fast_since`: when VK
+    first refused it as one too many.
     """
 
     method: str
@@ -53,6 +54,7 @@ class Call(Generic[T]):
     items: int = 0
     good_until: float = inf
     tries: int = 0
+    too_fast_since: float | None = None
     since: float = 0.0
     answer: asyncio.Future[T] = field(init=False)
     _code: str = ""

@@ -44,7 +44,9 @@ async def sees(owner: Owner, language: Language = Language.EN) -> Seen:
         last = await history.last_run(connection, owner.user)
         fresh = await history.fresh(connection, owner.user)
         pauses = tuple(now.pauses.values())
-        return View(now=now, state=state_of(now, at), fresh=fresh, at=at, last=last, pauses=pauses), last
+        unpaid = await history.unpaid_store(connection, owner.user, now)
+        view = View(now=now, state=state_of(now, at), fresh=fresh, at=at, last=last, pauses=pauses, unpaid=unpaid)
+        return view, last
 
     view, last = await owner.world.database.read(look)
     words = CATALOGS[language]

@@ -24,7 +24,7 @@ async def next_tick_runs(owner: Owner) -> None:
             break
         owner.world.clock.forward(minutes=1)
     assert await is_due(owner), "nobody would look at this shop for an hour"
-    assert await owner.world.ledger.is_due(owner.user, owner.world.clock())
+    assert (await owner.turn()).is_due
     await owner.run(Scope.DELTA, reasons=[ROUTINE])
 
 

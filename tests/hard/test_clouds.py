@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from evosync.db.glance import glance
+from evosync.domain.mirror import StoreState
 from evosync.sandbox.faults import Fault
 from evosync.words.language import Language
-from tests.hard.sees import sees
+from tests.hard.sees import Seen, sees
 from tests.sync.world import Owner, World
 
 CREATES_MADE = 20
@@ -76,7 +78,10 @@ async def test_vk_in_trouble_for_an_hour_costs_no_item_and_is_asked_little(
     assert world.bell.broken == []
     for language in Language:
         assert {(await sees(owner, language)).whose_move for owner in owners} == {"we"}
-    assert {(await sees(owner)).title for owner in owners} == {"VK had a fault"}
+    for owner in owners:
+        seen = await sees(owner)
+        assert seen.title == "VK had a fault"
+        assert "The next try is at" in seen.sign.text
     world.sandbox.faults.clear()
     for owner in owners:
         await all_well(owner, items=4)
@@ -105,12 +110,14 @@ async def test_an_error_that_begins_in_the_middle_of_a_run_and_lasts_costs_no_it
     seen = await sees(owner)
     if code == 5:
         assert (seen.state, seen.outcome, seen.whose_move) == ("broken", "failed", "you")
+        assert seen.title == "VK no longer lets us in"
         assert len(world.bell.broken) == 1
         world.sandbox.faults.clear()
         await owner.connect_vk()
     else:
         assert (seen.state, seen.outcome, seen.whose_move) == ("idle", "partial", "we")
         assert seen.title.endswith("products are on their way")
+        assert "VK asks to wait until" in seen.sign.text
         await an_hour(world, [owner])
         assert world.bell.broken == []
         world.sandbox.faults.clear()
@@ -126,6 +133,41 @@ async def test_a_storm_of_too_fast_costs_no_item_and_no_run(sqlite_world: World)
     await all_well(owner, items=40)
 
 
+async def test_a_storm_of_too_fast_that_lasts_for_seconds_costs_no_item_and_no_run(sqlite_world: World) -> None:
+    world = sqlite_world
+    owner = await world.owner(120)
+    running, hold = await half_way(owner)
+    storm = world.sandbox.fault("error", "*", code=6, times=24, only_if=of_vk)
+    hold.release()
+    await world.met(storm)
+    began = asyncio.get_running_loop().time()
+    assert_updating(await sees(owner))
+    assert (await running).outcome == "ok"
+    assert storm.struck == 24
+    assert asyncio.get_running_loop().time() - began > 3
+    await all_well(owner, items=120)
+
+
+def assert_updating(seen: Seen) -> None:
+    assert (seen.state, seen.title, seen.whose_move) == ("running", "Updating the shop", "we")
+
+
+async def test_a_vk_that_is_slow_for_a_whole_run_makes_it_longer_and_nothing_else(sqlite_world: World) -> None:
+    world = sqlite_world
+    owner = await world.owner(60)
+    slow = world.sandbox.fault("slow", "execute", seconds=0.7, times=None)
+    world.sandbox.latency.vk_request = world.sandbox.latency.upload = 0.5
+    running = asyncio.create_task(owner.run())
+    await world.met(slow)
+    assert_updating(await sees(owner))
+    assert (await running).outcome == "ok"
+    assert world.sandbox.ledger.calls["market.add"] == 60
+    assert world.sandbox.ledger.errors == {}
+    world.sandbox.latency.vk_request = world.sandbox.latency.upload = 0
+    world.sandbox.faults.clear()
+    await all_well(owner, items=60)
+
+
 async def test_a_vk_that_answers_later_than_we_wait_costs_no_item(sqlite_world: World) -> None:
     world = sqlite_world
     owner = await world.owner(40)
@@ -133,6 +175,8 @@ async def test_a_vk_that_answers_later_than_we_wait_costs_no_item(sqlite_world: 
     slow = world.sandbox.fault("hang", "market.add", when="after", seconds=6, skip=12)
     assert (await owner.run()).outcome == "partial"
     assert slow.struck
+    seen = await sees(owner)
+    assert (seen.whose_move, seen.title[-12:]) == ("we", "on their way")
     await all_well(owner, items=40)
 
 
@@ -154,16 +198,32 @@ async def test_every_fifth_connection_to_vk_is_cut_for_a_whole_run(sqlite_world:
 
 @pytest.mark.parametrize("page_size", [1000, 4])
 async def test_half_pages_hide_nothing(sqlite_world: World, page_size: int) -> None:
-    world = sqlite_world
-    owner = await world.owner(12)
+    owner = await sqlite_world.owner(12)
     await owner.run()
-    world.sandbox.evotor.page_size = page_size
-    half = world.sandbox.fault("half_page", "evotor.products", times=None)
+    sqlite_world.sandbox.evotor.page_size = page_size
+    await nothing_changes(owner, "half_page", "evotor.products")
+
+
+@pytest.mark.parametrize("listing", ["evotor.products", "evotor.groups"])
+async def test_an_empty_shop_hides_nothing(sqlite_world: World, listing: str) -> None:
+    owner = await sqlite_world.owner(12)
+    await owner.run()
+    await nothing_changes(owner, "empty_list", listing)
+
+
+async def nothing_changes(owner: Owner, kind: str, listing: str) -> None:
+    """Three readings that lie, a minute apart: neither VK nor what he reads is another."""
+    world, writes = owner.world, owner.writes()
+    lie = world.sandbox.fault(kind, listing, times=None)
     for _ in range(3):
         record = await owner.run()
         assert record.tally.hidden == 0
+        seen = await sees(owner)
+        assert (seen.state, seen.title, seen.whose_move) == ("idle", "In step with the till", "ok")
+        assert "All 12 products in VK are as at the till." in seen.sign.text
         world.clock.forward(minutes=1)
-    assert half.struck
+    assert lie.struck
+    assert owner.writes() == writes
     assert len([item for item in owner.items if not item.hidden]) == 12
     world.sandbox.faults.clear()
     await all_well(owner, items=12)
@@ -201,9 +261,15 @@ async def test_an_unpaid_shop_of_one_store_stays_as_it_is_and_goes_on_when_it_is
     owner.store.unpaid = True
     await owner.run()
     await an_hour(world, [owner])
-    assert (await sees(owner)).whose_move in {"you", "ok"}
+    seen = await sees(owner)
+    assert (seen.whose_move, "is not paid" in seen.title) == ("you", True), seen.title
+    assert seen.sign.code == "Evotor 402"
+    pill = await owner.world.database.read(lambda connection: glance(connection, owner.user, at=world.clock()))
+    assert pill.is_unpaid
+    assert [reading.state for reading in (await owner.mirror()).readings.values()] == [StoreState.UNPAID]
     assert len([item for item in owner.items if not item.hidden]) == 6
     owner.store.unpaid = False
     owner.change(next(iter(owner.store.products.values())), price=999)
     world.clock.forward(hours=6)
     await all_well(owner, items=6)
+    assert (await sees(owner)).whose_move == "ok"

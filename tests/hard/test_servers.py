@@ -14,14 +14,17 @@ from redis.asyncio import Redis
 from sqlalchemy import make_url, text
 
 from evosync.db import migrate
+from evosync.queue import close_redis, open_redis
 from evosync.sandbox.faults import Fault
 from evosync.sandbox.state import Sandbox
+from evosync.vk.pacer import RedisPacer
+from evosync.vk.sides import VkAddress, VkSides
 from tests.hard.sees import sees
 from tests.hard.service import serving
 from tests.journeys.process import environment
 from tests.journeys.workers import done, until, wish
-from tests.services import MariaDB, RedisServer
-from tests.sync.world import Owner, World, open_world
+from tests.services import MariaDB, RedisServer, unavailable
+from tests.sync.world import Owner, Sides, World, open_world
 
 PRODUCTS = 40
 
@@ -143,6 +146,32 @@ async def test_a_redis_without_memory_in_the_middle_of_a_run_costs_no_item(
         assert (await service.page("/login"))[0] == 200
 
 
+async def test_a_redis_that_stays_away_in_the_middle_of_a_run_is_a_hitch_on_our_side(
+    sqlite_world: World, private_redis: RedisServer
+) -> None:
+    world = sqlite_world
+    owner = await world.owner(PRODUCTS)
+    redis = open_redis(private_redis.url)
+    sides = world.engine.sides
+    assert isinstance(sides, Sides)
+    pacer = RedisPacer(redis, 20, patience=0.2)  # a minute, as it comes
+    sides._vk = VkSides(sides._http, VkAddress(world.running.vk_url), pacer)
+    hold = world.sandbox.fault("hold", "market.add", when="after", skip=12)
+    running = asyncio.create_task(owner.run())
+    await world.met(hold)
+    await asyncio.to_thread(private_redis.server.kill)
+    hold.release()
+    assert (await running).code == "Redis"
+    seen = await sees(owner)
+    assert (seen.outcome, seen.title, seen.whose_move) == ("failed", "A hitch on our side", "we")
+    await asyncio.to_thread(private_redis.server.start)
+    await owner.settled()
+    await close_redis(redis)
+    owner.assert_mirrored()
+    assert world.sandbox.ledger.calls["market.add"] == PRODUCTS
+    assert world.bell.broken == []
+
+
 # the disk
 
 
@@ -155,7 +184,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(place)], check=False, capture_output=True, text=True
     )
     if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+        unavailable(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
     yield place
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 

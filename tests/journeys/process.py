@@ -45,6 +45,10 @@ class Process:
         self._process = process
         self._output = output
 
+    @property
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
     async def ended(self) -> int:
         """Its exit code, once it has one."""
         await asyncio.to_thread(self._process.join, 60)

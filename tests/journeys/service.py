@@ -62,7 +62,7 @@ class Service:
     def slow(self, **seconds: float) -> None:
         """How long the clouds take from now on."""
         body = json.dumps({"latency": seconds}).encode()
-        with urlopen(Request(f"{self.clouds['url']}/control/options", body, method="POST"), timeout=10) as reply:  # noqa: S310
+        with urlopen(Request(f"{self.clouds['url']}/control/options", body, method="POST"), timeout=10) as reply:  # noqa: S310 - our own address
             reply.read()
 
     def command(self, *words: str, told: str = "") -> None:

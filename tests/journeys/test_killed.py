@@ -1,36 +1,26 @@
 """kill -9 of the service at any moment: nothing is doubled, nothing is lost.
 
-Two ways to choose the moment: at random in a first run, and when VK has just got, or just done, a certain call while
-the shop's business goes on.
+Three ways to choose the moment: at random in a first run, when VK has just got, or just done, a certain call while
+the shop's business goes on, and at random from the start of the whole service on.
 """
 
 import asyncio
+import contextlib
 import random
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
-from tests.journeys.process import Process, environment, mirror_run
-from tests.journeys.workers import done, until, wish, workers
+from tests.hard.sees import sees
+from tests.journeys.process import Process, command, environment, mirror_run
+from tests.journeys.workers import business, done, until, wish, workers
 from tests.sync.world import Owner, World
 
 METHODS = (
     "market.add", "market.add", "market.add", "market.edit", "market.addAlbum", "market.addToAlbum",
     "market.saveProductPhotoBulk", "market.get", "execute", "execute", "evotor.products",
 )  # fmt: skip
-
-
-async def business(owner: Owner, dice: random.Random) -> None:
-    """Meanwhile the shop goes on: prices change, goods come and go, the owner lays hands on VK."""
-    products = list(owner.store.products.values())
-    for product in dice.sample(products, 3):
-        owner.change(product, price=dice.randrange(10, 1000))
-    owner.stock(2)
-    if dice.random() < 0.3:
-        owner.store.remove_product(dice.choice(products).id)
-    if owner.items and dice.random() < 0.3:
-        owner.world.sandbox.change_item(owner.community.id, dice.choice(owner.items).id, kopecks=1)
 
 
 async def kill_again_and_again(
@@ -42,7 +32,7 @@ async def kill_again_and_again(
     redis = Redis.from_url(redis_url)
     struck = 0
     for _ in range(times):
-        await business(owner, dice)
+        business(owner, dice)
         hold = world.sandbox.fault(
             "hold", dice.choice(METHODS), when=dice.choice(("before", "after")), skip=dice.choice((0, 0, 1, 3, 7))
         )
@@ -149,3 +139,112 @@ async def test_a_service_killed_hundreds_of_times_doubles_and_loses_nothing(
     world: World, database_url: str, redis_url: str, tmp_path: Path, seed: int
 ) -> None:
     await kill_again_and_again(world, tmp_path / "service", database_url, redis_url, times=100, seed=seed)
+
+
+SERVICE_PRODUCTS = 30
+SERVICE_SECONDS = 4.0
+"""About what it takes from the start of the process over the first reading of the till into the writing."""
+
+
+class Beginner:
+    """An owner who has only just connected: his till was never read. He chooses once he sees his goods, and starts."""
+
+    def __init__(self, owner: Owner, redis_url: str) -> None:
+        self.owner = owner
+        self._redis_url = redis_url
+        self._has_chosen = False
+
+    async def wish(self) -> None:
+        await wish(self.owner.world, self._redis_url, self.owner)
+
+    async def is_done(self) -> bool:
+        if self._has_chosen:
+            return await done(self.owner)
+        runs = await self.owner.runs()
+        if runs and runs[-1][:2] == ("full", "read_only"):
+            await self.owner.choose(on=True)
+            self._has_chosen = True
+            await self.wish()
+        return False
+
+
+async def kill_services(world: World, folder: Path, database: str, redis_url: str, *, times: int, seed: int) -> None:
+    """`evosync serve` is killed: one time so long after its process began, the next when VK has just made an item."""
+    dice = random.Random(seed)
+    environ = environment(world, folder, database=database, redis=redis_url, VK_BATCH_LIMIT="3")
+    world.sandbox.latency.evotor = 0.1
+    world.sandbox.latency.vk_request = 0.4  # half of it between what VK does and its answer
+    moments = [(turn + dice.random()) / times * SERVICE_SECONDS if turn % 2 == 0 else None for turn in range(times)]
+    redis = Redis.from_url(redis_url)
+    before_the_till = 0
+    while moments:
+        beginner = Beginner(await world.owner(SERVICE_PRODUCTS, chosen=False), redis_url)
+        owner, mirrored = beginner.owner, False
+        while not mirrored:
+            await beginner.wish()
+            asked = world.sandbox.ledger.requests("evotor")
+            # After the last kill it is left alone.
+            moment = moments.pop(0) if moments else LONG
+            more = len(owner.items) + dice.randrange(1, 10) if moment is None else None
+            async with command(folder, environ, "serve", "--port", "0") as service:
+                mirrored = await served_for(beginner, service, moment or LONG, items=more)
+            if not mirrored:
+                before_the_till += world.sandbox.ledger.requests("evotor") == asked
+                # Its time passes, and that of the job that the service may have had in hand.
+                await redis.delete(f"lease:{owner.user}", f"arq:in-progress:nudge:{owner.user}")
+            assert owner.community.duplicates() == {}
+        owner.assert_mirrored()
+        assert len(owner.items) == owner.community.writes["market.add"] == SERVICE_PRODUCTS
+        assert (await sees(owner)).title == "In step with the till"
+    await redis.aclose()
+    assert before_the_till, "no kill came before the first call to a cloud"
+
+
+LONG = 60.0
+
+
+async def served_for(beginner: Beginner, service: Process, seconds: float, *, items: int | None) -> bool:
+    """Kill the service so long after its process began, or at so many items; whether the shop was done before that."""
+
+    async def is_time() -> bool:
+        return (items is not None and len(beginner.owner.items) >= items) or await beginner.is_done()
+
+    with contextlib.suppress(TimeoutError):
+        await until(is_time, seconds)
+    if not await beginner.is_done():
+        await service.kill()
+    return await beginner.is_done()
+
+
+async def test_the_whole_service_killed_from_its_very_start_doubles_and_loses_nothing(
+    world: World, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    await kill_services(world, tmp_path / "service", database_url, redis_url, times=3, seed=1)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1700)
+@pytest.mark.parametrize("seed", range(2, 7))
+async def test_the_whole_service_killed_many_times_from_its_very_start_doubles_and_loses_nothing(
+    world: World, database_url: str, redis_url: str, tmp_path: Path, seed: int
+) -> None:
+    await kill_services(world, tmp_path / "service", database_url, redis_url, times=40, seed=seed)
+
+
+async def test_an_owner_whose_worker_was_killed_reads_updating_and_a_minute_later_in_the_queue(
+    sqlite_world: World, sqlite_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    world = sqlite_world
+    owner = await world.owner(10)
+    environ = environment(world, tmp_path / "service", database=sqlite_url, redis=redis_url)
+    hold = world.sandbox.fault("hold", "market.add", when="after", skip=3)
+    async with workers(tmp_path / "service", environ, 1) as (worker,):
+        await wish(world, redis_url, owner)
+        await world.met(hold)
+        await worker.kill()
+    hold.release()
+    seen = await sees(owner)
+    assert (seen.state, seen.title, seen.whose_move) == ("running", "Updating the shop", "we")
+    world.clock.forward(minutes=1)  # nobody takes it up
+    seen = await sees(owner)
+    assert (seen.state, seen.title, seen.whose_move) == ("queued", "The update is in the queue", "we")

@@ -38,6 +38,10 @@ async def _sent(world: World, items: int) -> bool:
     return world.sandbox.ledger.calls["market.add"] >= items
 
 
+async def _begun(owner: Owner) -> bool:
+    return bool(await owner.runs())
+
+
 async def share_and_die(world: World, folder: Path, database: str, redis_url: str, *, seed: int) -> None:
     dice = random.Random(seed)
     owners = [await world.owner(PRODUCTS) for _ in range(5)]
@@ -59,7 +63,9 @@ async def share_and_die(world: World, folder: Path, database: str, redis_url: st
         await give_password(owner)
         person.address = serving[0][0]
         await person.sign_in(owner)
-        await wish(world, redis_url, *owners)
+        for each in owners:  # one after another, or the worker that looks first takes them all
+            await wish(world, redis_url, each)
+            await until(lambda each=each: _begun(each))  # type: ignore[misc]  # bound at once
         dice.shuffle(working)
         dice.shuffle(serving)
         at = dice.randrange(1, 20)

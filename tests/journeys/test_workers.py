@@ -1,6 +1,8 @@
 """Worker processes with one Redis and one database between them, and what can befall each of the three."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +13,9 @@ from sqlalchemy import select
 
 from evosync.db.tables import sync_runs
 from evosync.domain.ids import UserId
-from tests.journeys.process import Process, environment
+from tests.hard.sees import sees
+from tests.journeys.process import Process, command, environment
+from tests.journeys.visitor import Visitor, address_of, give_password, visitor
 from tests.journeys.workers import done, until, wish, workers
 from tests.services import MariaDB, RedisServer
 from tests.sync.world import Owner, World
@@ -57,7 +61,7 @@ async def test_two_workers_never_run_an_owner_twice_at_a_time_and_keep_one_rate_
     assert max(world.sandbox.ledger.most_in_window(0.9).values()) <= 3
 
 
-async def test_a_hundred_nudges_at_once_are_hardly_more_than_one_run(
+async def test_a_hundred_nudges_at_once_are_three_runs_at_most(
     sqlite_world: World, sqlite_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     world = sqlite_world
@@ -85,6 +89,7 @@ async def test_a_killed_worker_is_replaced_by_another_within_thirty_seconds(
         async with workers(tmp_path / "two", environ, 1):
             await first.kill()
             died = world.clock()
+            assert (await sees(owner)).title == "Updating the shop"
             hold.release()
             await until(lambda: done(owner), seconds=DEAD_WORKER_SECONDS + 30)
     owner.assert_mirrored()
@@ -121,23 +126,29 @@ async def _said(process: Process, word: str) -> bool:
 
 
 @pytest.mark.parametrize("how", ["emptied", "restarted"])
-async def test_redis_that_forgets_or_falls_in_the_middle_of_a_run_costs_no_item(
+async def test_redis_that_forgets_or_falls_in_the_middle_of_a_run_costs_no_item_and_at_most_the_sign_ins(
     sqlite_world: World, sqlite_url: str, private_redis: RedisServer, tmp_path: Path, how: str
 ) -> None:
     world = sqlite_world
     owner = await world.owner(40)
-    environ = environment(world, tmp_path / "service", database=sqlite_url, redis=private_redis.url)
-    hold = world.sandbox.fault("hold", "market.add", when="after", skip=12)
-    async with workers(tmp_path / "service", environ, 1):
+    environ = environment(world, tmp_path / "service", database=sqlite_url, redis=private_redis.url, LOG_FORMAT="json")
+    async with signed_in(tmp_path / "service", environ, owner) as reader:
+        hold = world.sandbox.fault("hold", "market.add", when="after", skip=12)
         await wish(world, private_redis.url, owner)
         await world.met(hold)
         if how == "emptied":
             private_redis.empty()
         else:
-            private_redis.server.kill()
-            private_redis.server.start()
+            await asyncio.to_thread(private_redis.server.kill)
+            assert (await reader.get("/profile"))[0] == 503
+            await asyncio.to_thread(private_redis.server.start)
+        assert (await reader.get("/profile"))[0] == (303 if how == "emptied" else 200)
+        assert (await sees(owner)).title == "Updating the shop"
         hold.release()
         await until(lambda: done(owner), seconds=90)
+        await reader.sign_in(owner)
+        assert (await reader.get("/profile"))[0] == 200
+    assert (await sees(owner)).title == "In step with the till"
     owner.assert_mirrored()
     assert world.sandbox.ledger.calls["market.add"] == 40
 
@@ -147,17 +158,36 @@ async def test_a_database_that_falls_in_the_middle_of_a_run_costs_no_item(
 ) -> None:
     world = falling_world
     owner = await world.owner(40)
-    environ = environment(world, tmp_path / "service", database=private_url, redis=redis_url)
-    hold = world.sandbox.fault("hold", "market.add", when="after", skip=12)
-    async with workers(tmp_path / "service", environ, 1):
+    environ = environment(world, tmp_path / "service", database=private_url, redis=redis_url, LOG_FORMAT="json")
+    async with signed_in(tmp_path / "service", environ, owner) as reader:
+        hold = world.sandbox.fault("hold", "market.add", when="after", skip=12)
         await wish(world, redis_url, owner)
         await world.met(hold)
+        assert (await reader.get("/profile"))[0] == 200
         assert private_mariadb.server is not None
         await asyncio.to_thread(private_mariadb.server.kill)
         hold.release()
+        assert (await reader.get("/profile"))[0] == 503
         await asyncio.to_thread(private_mariadb.server.start)
+        await until(lambda: _shows(reader, "/profile"))
+        assert (await sees(owner)).whose_move == "we"
         await until(lambda: _done_again(owner), seconds=90)
+    assert (await sees(owner)).title == "In step with the till"
     owner.assert_mirrored()
+
+
+@asynccontextmanager
+async def signed_in(folder: Path, environ: dict[str, str], owner: Owner) -> AsyncIterator[Visitor]:
+    """The owner before his pages, which the whole service shows him."""
+    await give_password(owner)
+    async with command(folder, environ, "serve", "--port", "0") as service, visitor() as reader:
+        reader.address = await address_of(service)
+        await reader.sign_in(owner)
+        yield reader
+
+
+async def _shows(reader: Visitor, path: str) -> bool:
+    return (await reader.get(path))[0] == 200
 
 
 async def _done_again(owner: Owner) -> bool:

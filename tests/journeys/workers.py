@@ -1,6 +1,7 @@
-"""Worker processes, and what an owner wishes of them."""
+"""Worker processes, what an owner wishes of them, and what goes on in his shop meanwhile."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -33,6 +34,18 @@ async def wish(world: World, redis_url: str, *owners: Owner, times: int = 1) -> 
         await close_redis(redis)
 
 
+def business(owner: Owner, dice: random.Random) -> None:
+    """Meanwhile the shop goes on: prices change, goods come and go, the owner lays hands on VK."""
+    products = list(owner.store.products.values())
+    for product in dice.sample(products, 3):
+        owner.change(product, price=dice.randrange(10, 1000))
+    owner.stock(2)
+    if dice.random() < 0.3:
+        owner.store.remove_product(dice.choice(products).id)
+    if owner.items and dice.random() < 0.3:
+        owner.world.sandbox.change_item(owner.community.id, dice.choice(owner.items).id, kopecks=1)
+
+
 async def until(found: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not await found():
@@ -42,4 +55,4 @@ async def until(found: Callable[[], Awaitable[bool]], seconds: float = 60) -> No
 async def done(owner: Owner) -> bool:
     """Whether his last run ended with nothing left to do, and nothing is under way or wished for."""
     runs = await owner.runs()
-    return bool(runs) and runs[-1][:2] == ("full", "ok") and await owner.world.ledger.wish(owner.user) is None
+    return bool(runs) and runs[-1][:2] == ("full", "ok") and (await owner.turn()).wish is None

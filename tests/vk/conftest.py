@@ -39,7 +39,12 @@ def connection() -> VkConnection:
 def open_sides(sandbox: Sandbox) -> OpenSides:
     @asynccontextmanager
     async def opened(
-        pacer: Pacer | None = None, *, answer_within: float = 5.0, back_off: float = 0.01, batch_limit: int = 25
+        pacer: Pacer | None = None,
+        *,
+        answer_within: float = 5.0,
+        back_off: float = 0.01,
+        batch_limit: int = 25,
+        patience: float = 60.0,
     ) -> AsyncIterator[VkSides]:
         async with (
             serve(sandbox) as running,
@@ -49,7 +54,7 @@ def open_sides(sandbox: Sandbox) -> OpenSides:
                 http,
                 VkAddress(running.vk_url, timeout=answer_within),
                 pacer or MemoryPacer(1_000),
-                Pressure(batch_limit=batch_limit, back_off=back_off),
+                Pressure(batch_limit=batch_limit, back_off=back_off, patience=patience),
             )
 
     return opened

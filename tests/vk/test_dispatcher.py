@@ -132,6 +132,16 @@ async def test_a_storm_of_too_fast_ends_and_slows_the_token_down(
     assert sandbox.ledger.errors["execute:6"] > 0
 
 
+async def test_a_call_that_vk_finds_too_fast_for_longer_than_our_patience_is_not_asked_for_any_more(
+    open_sides: OpenSides, sandbox: Sandbox, connection: VkConnection
+) -> None:
+    too_fast = sandbox.fault("error", "groups.getById", code=6, times=None)
+    async with open_sides(MemoryPacer(100), patience=0.0) as sides, sides.shop(connection) as shop:
+        with pytest.raises(Unavailable, match="VK 6"):
+            await shop.community()
+    assert too_fast.struck == 1
+
+
 @pytest.mark.parametrize("code", [14, 9, 29])
 async def test_when_vk_has_enough_of_a_method_what_waits_for_it_is_not_sent(
     open_sides: OpenSides, sandbox: Sandbox, connection: VkConnection, code: int
