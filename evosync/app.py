@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -71,7 +71,7 @@ class Clients:
     def __init__(self, settings: Settings, http: aiohttp.ClientSession, vk: VkSides, metrics: Metrics) -> None:
         self._url = settings.evotor_api_url
         self._trying = Trying(silence=settings.evotor_timeout_seconds)
-        self._seen = partial(metrics.called, Side.EVOTOR.value)
+        self._metrics = metrics
         self.http = http
         self.vk = vk
 
@@ -80,12 +80,17 @@ class Clients:
 
     def till_for(self, token: Token) -> EvotorTill:
         """Also for a token that is only being tried."""
-        return EvotorTill(self.http, self._url, token, patience=self._trying, seen=self._seen)
+        return EvotorTill(self.http, self._url, token, patience=self._trying, seen=self._saw_till)
 
     @asynccontextmanager
     async def shop(self, connection: VkConnection) -> AsyncIterator[ShopSide]:
         async with self.vk.shop(connection) as shop:
             yield shop
+
+    def _saw_till(self, what: str, code: str, seconds: float) -> None:
+        """Evotor takes one call in a request."""
+        self._metrics.called(Side.EVOTOR.value, what, code, seconds)
+        self._metrics.requested(Side.EVOTOR.value, what, code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,8 @@ async def open_core(settings: Settings, *, clock: Clock = now) -> AsyncIterator[
         address = VkAddress(settings.vk_api_url, settings.vk_api_version, settings.vk_timeout_seconds)
         metrics = Metrics()
         metrics.rate_limit.set(settings.vk_requests_per_second)
-        vk = VkSides(http, address, pacer, pressure, seen=partial(metrics.called, Side.VK.value))
+        called, requested = (partial(tell, Side.VK.value) for tell in (metrics.called, metrics.requested))
+        vk = VkSides(http, address, pacer, pressure, seen=called, landed=requested)
         clients = Clients(settings, http, vk, metrics)
         queue = Queue(redis)
         notices = Notices(database, queue, clock)
@@ -242,13 +248,15 @@ def _terms(settings: Settings) -> Terms:
     )
 
 
-async def wanted(core: Core, user: UserId) -> Message | None:
-    """What the database says is to be done for the user now."""
-    wish = await core.ledger.wish(user)
-    if wish is None:
-        due = await core.ledger.is_due(user, core.clock())
-        return Message(Scope.DELTA, frozenset({ROUTINE})) if due else None
-    return Message.about(wish.scope, wish.reasons)
+async def wanted(core: Core, users: Sequence[UserId]) -> Mapping[UserId, Message]:
+    """What the database says is to be done for these users now; nothing for those who are not named."""
+    found = {}
+    for user, turn in (await core.ledger.turns(users, core.clock())).items():
+        if turn.wish is not None:
+            found[user] = Message.about(turn.wish.scope, turn.wish.reasons)
+        elif turn.is_due:
+            found[user] = Message(Scope.DELTA, frozenset({ROUTINE}))
+    return found
 
 
 async def want(core: Core, user: UserId, *, scope: Scope, reason: str) -> None:
@@ -264,8 +272,8 @@ async def worker(core: Core, *, wake_postman: Callable[[], None] = nobody) -> As
     async def crashed(user: UserId, _error: Exception) -> None:
         await core.ledger.set_back(user, at=core.clock())
 
-    async def ask(user: UserId) -> Message | None:
-        return await wanted(core, user)
+    async def ask(users: Sequence[UserId]) -> Mapping[UserId, Message]:
+        return await wanted(core, users)
 
     settings = core.settings
     lanes = Lanes(short=max(settings.max_runs // 2, 1), long=max(settings.max_runs - settings.max_runs // 2, 1))

@@ -197,6 +197,43 @@ def nobody() -> None:
     """For a process without jobs."""
 
 
+def _tell(before: frozenset[str], now: frozenset[str]) -> None:
+    """To the log, which parts changed."""
+    for part in sorted(now - before):
+        log.error("part of the service is ill", extra={"part": part})
+    for part in sorted(before - now):
+        log.warning("part of the service is well again", extra={"part": part})
+
+
+class Lookout:
+    """For a process of pages alone: tells the log of each change once, when no worker is left to do so. Mends nothing.
+
+    The other parts are the workers' to tell of, as long as there is one; without Redis nobody knows whether there is.
+    """
+
+    def __init__(self, doctor: Doctor, *, pause: float = _ROUND) -> None:
+        self._doctor = doctor
+        self._pause = pause
+        self._in_a_row = 0
+        self._ill: frozenset[str] = frozenset()
+
+    async def walk(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(self._pause)
+            await self.look_round()
+
+    async def look_round(self) -> None:
+        """Pages may be up before the first worker is: nothing is told before the second look in a row."""
+        report = await self._doctor.report()
+        if "redis" in report.ill:
+            return
+        self._in_a_row = self._in_a_row + 1 if "worker" in report.ill else 0
+        ill = frozenset({"worker"}) if self._in_a_row >= _ROUNDS_ILL else frozenset()
+        _tell(self._ill, ill)
+        self._ill = ill
+
+
 class Nurse:
     """Looks at the service all the time; tells the log of each change once, and ends what hangs.
 
@@ -236,10 +273,7 @@ class Nurse:
             self._interrupt(user)
         report = await self._doctor.report()
         ill = frozenset(report.ill)
-        for part in sorted(ill - self._ill):
-            log.error("part of the service is ill", extra={"part": part})
-        for part in sorted(self._ill - ill):
-            log.warning("part of the service is well again", extra={"part": part})
+        _tell(self._ill, ill)
         self._ill = ill
         self._wake_jobs(ill)
 
@@ -252,7 +286,7 @@ class Nurse:
 
 
 @asynccontextmanager
-async def nursing(nurse: Nurse) -> AsyncIterator[None]:
+async def nursing(nurse: Nurse | Lookout) -> AsyncIterator[None]:
     """For the application's cleanup contexts."""
     task = asyncio.create_task(nurse.walk(), name="nurse")
     try:
@@ -263,4 +297,4 @@ async def nursing(nurse: Nurse) -> AsyncIterator[None]:
             await task
 
 
-__all__ = ["Doctor", "Going", "Nurse", "Pulse", "Report", "Signs", "nursing"]
+__all__ = ["Doctor", "Going", "Lookout", "Nurse", "Pulse", "Report", "Signs", "nursing"]

@@ -31,11 +31,13 @@ from sqlalchemy.pool import QueuePool
 
 from evosync import __version__
 from evosync.db import mirrors as turns
+from evosync.db.admin.around import last_carried
 from evosync.db.engine import Database
 from evosync.db.outbox import LetterState
 from evosync.db.site import UserStatus
-from evosync.db.tables import mirrors, sync_configs, sync_runs, users
+from evosync.db.tables import evotor_connections, sync_configs, users, vk_connections
 from evosync.db.tables.site import letters
+from evosync.domain.connection import Health
 from evosync.domain.ids import RunId, UserId
 from evosync.domain.mirror import Outcome, Progress, RunRecord, Tally
 
@@ -49,8 +51,6 @@ _CALL = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _RUN = (0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 _LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _TALLIED = ("created", "updated", "hidden", "shown", "adopted", "failed")
-
-_m = mirrors.c
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -103,8 +103,8 @@ class Metrics:
             buckets=_CALL, registry=registry,
         )  # fmt: skip
         self.cloud_requests = Counter(
-            "evosync_cloud_requests", "HTTP requests that runs sent; many calls share one at VK", ["cloud"],
-            registry=registry,
+            "evosync_cloud_requests", "HTTP requests, each as it ends; many calls share one at VK",
+            ["cloud", "method", "code"], registry=registry,
         )  # fmt: skip
         self.lag_seconds = Histogram(
             "evosync_loop_lag_seconds", "How late the event loop is", buckets=_LAG, registry=registry
@@ -116,11 +116,12 @@ class Metrics:
         self.pool = Gauge("evosync_database_connections", "Pool of this process", ["state"], registry=registry)
         self.queue_depth = Gauge("evosync_queue_depth", "Jobs that wait", registry=registry)
         self.queue_age = Gauge("evosync_queue_age_seconds", "How long the oldest is overdue", registry=registry)
-        self.mirrors = Gauge("evosync_mirrors", "Owners whose mirror is on", registry=registry)
+        self.mirrors = Gauge("evosync_mirrors", "Owners whose mirror is on and has both keys", registry=registry)
         self.due = Gauge("evosync_mirrors_due", "Owners whose turn has come", registry=registry)
         self.overdue = Gauge("evosync_mirrors_overdue_seconds", "How long the first of them waits", registry=registry)
         self.age = Gauge(
-            "evosync_mirror_age_seconds", "How far VK is behind the tills, at worst: age of the oldest last run",
+            "evosync_mirror_age_seconds",
+            "How far VK is behind the tills, at worst: since a run last carried over, or since the first start",
             registry=registry,
         )  # fmt: skip
         self.letters_waiting = Gauge("evosync_letters_waiting", "Letters in the outbox", registry=registry)
@@ -149,8 +150,6 @@ class Metrics:
         for name in _TALLIED:
             if count := getattr(record.tally, name):
                 self.products.labels(name).inc(count)
-        self.cloud_requests.labels("vk").inc(record.tally.vk_requests)
-        self.cloud_requests.labels("evotor").inc(record.tally.evotor_requests)
         _tell(record)
 
     def called(self, cloud: str, method: str, code: str, seconds: float) -> None:
@@ -164,6 +163,10 @@ class Metrics:
                 "cloud call",
                 extra={"cloud": cloud, "method": method, "code": code, "seconds": round(seconds, 3)},
             )
+
+    def requested(self, cloud: str, method: str, code: str) -> None:
+        """A request to a cloud left and ended; `method` is VK's `execute` where it held several calls."""
+        self.cloud_requests.labels(cloud, method, code).inc()
 
     def answered(self, request: web.Request, status: int, seconds: float, *, is_stream: bool) -> None:
         resource = request.match_info.route.resource
@@ -267,7 +270,7 @@ class Gauges:
             waiting = select(func.count()).where(letters.c.state == LetterState.WAITING.value)
             metrics.letters_waiting.set(await connection.scalar(waiting) or 0)
         metrics.mirrors.set(on)
-        metrics.age.set(0 if oldest is None else (now - oldest).total_seconds())
+        metrics.age.set(0 if oldest is None else max((now - oldest).total_seconds(), 0))
         metrics.due.set(due)
         metrics.overdue.set(0 if since is None else (now - since).total_seconds())
 
@@ -281,17 +284,28 @@ async def _asked(ask: Callable[[], Awaitable[None]]) -> bool:
     return True
 
 
-_ON = (users.c.status == UserStatus.ACTIVE.value, sync_configs.c.paused_at.is_(None))
-_OWNERS = mirrors.join(users, users.c.id == _m.user_id).join(sync_configs, sync_configs.c.user_id == _m.user_id)
+_KEYS = (evotor_connections.c, vk_connections.c)
+_OWNERS = (
+    users.join(sync_configs, sync_configs.c.user_id == users.c.id)
+    .join(evotor_connections, evotor_connections.c.user_id == users.c.id)
+    .join(vk_connections, vk_connections.c.user_id == users.c.id)
+)
+_ON = (
+    users.c.status == UserStatus.ACTIVE.value,
+    sync_configs.c.started_at.is_not(None),
+    sync_configs.c.paused_at.is_(None),
+    *(key.sealed.is_not(None) for key in _KEYS),
+    *(key.health == Health.OK.value for key in _KEYS),
+)
+_CARRIED_AT = func.coalesce(last_carried(users.c.id, sync_configs.c.started_at), sync_configs.c.started_at)
 
 
 async def _mirrors(connection: AsyncConnection) -> tuple[int, datetime | None]:
-    """How many mirrors are on, and when the one that ran longest ago did so."""
-    query = (
-        select(func.count(), func.min(sync_runs.c.finished_at))
-        .select_from(_OWNERS.outerjoin(sync_runs, sync_runs.c.id == _m.last_run_id))
-        .where(*_ON, sync_configs.c.started_at.is_not(None), _m.next_at.is_not(None))
-    )
+    """How many mirrors should work by themselves, and since when the one that waits longest was not carried over.
+
+    Whose key is refused was written to, and waits for himself.
+    """
+    query = select(func.count(), func.min(_CARRIED_AT)).select_from(_OWNERS).where(*_ON)
     count, oldest = (await connection.execute(query)).one()
     return int(count), oldest
 

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from evosync import resources
 from evosync.accounts.post import PostOffice
 from evosync.app import Core, policy_of
-from evosync.health import Doctor, Pulse
+from evosync.health import Doctor, Lookout, Pulse, nursing
 from evosync.jobs.roster import Roster
 from evosync.metrics import Gauges, counting, guarded_page, open_page
 from evosync.notify.letters import Renderer
@@ -77,6 +77,8 @@ def build_site(core: Core, services: Services, supervisor: Supervisor | None = N
     routes = [*_monitored(core, supervisor), *webhooks.routes, *apidocs.routes]
     site = make_site(services, routes=routes)
     site.cleanup_ctx.append(webhooks.while_running)
+    if supervisor is None:
+        site.cleanup_ctx.append(lambda _site: nursing(Lookout(core.doctor)))
     # Outermost, so that what another middleware answers is counted too.
     site.middlewares.insert(0, counting(core.metrics))
     return site

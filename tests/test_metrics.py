@@ -1,6 +1,7 @@
 """What monitors are told: the metrics, who may read them, and which part is ill."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,7 +12,9 @@ import pytest
 from arq.connections import ArqRedis
 from redis.exceptions import ConnectionError as RedisAway
 
+from evosync import website
 from evosync.app import Parts, open_core
+from evosync.cli.doors import taken
 from evosync.cli.serve import running
 from evosync.db import migrate
 from evosync.db.engine import Database, make_engine
@@ -20,7 +23,7 @@ from evosync.domain.errors import Unavailable
 from evosync.domain.ids import CommunityId, RunId, StoreId, UserId
 from evosync.domain.mirror import Outcome, Progress, RunRecord, Scope, Step, Tally
 from evosync.evotor.client import EvotorTill, Patience
-from evosync.health import QUEUE_LONG, STUCK, Doctor, Going, Nurse, Pulse, Signs
+from evosync.health import QUEUE_LONG, STUCK, WORKER_LATE, Doctor, Going, Lookout, Nurse, Pulse, Signs
 from evosync.logs import Redactor, bound
 from evosync.metrics import Metrics
 from evosync.queue import HEALTH_KEY, Queue, close_redis, open_redis
@@ -62,6 +65,22 @@ async def test_metrics_are_for_who_shows_the_token(tmp_path: Path, redis_url: st
         assert 'evosync_up{part="redis"} 1.0' in text
 
 
+@pytest.mark.parametrize("parts", [Parts.ALL, Parts.WEB, Parts.WORKER])
+@pytest.mark.parametrize("token", ["", TOKEN])
+async def test_a_port_of_their_own_shows_the_metrics_to_whoever_reaches_it_and_the_site_s_port_does_not(
+    tmp_path: Path, redis_url: str, parts: Parts, token: str
+) -> None:
+    chosen = settings(tmp_path, REDIS_URL=redis_url, METRICS_PORT="0", **{"METRICS_TOKEN": token} if token else {})
+    with taken("127.0.0.1", 0, metrics_port=chosen.metrics_port) as doors:
+        assert doors.metrics is not None
+        apart = f"http://127.0.0.1:{doors.metrics[0].getsockname()[1]}"
+        async with open_core(chosen) as core, running(core, parts, doors) as address:
+            status, text = await get(apart, "/metrics")
+            assert (status, 'evosync_up{part="database"} 1.0' in text) == (200, True)
+            assert (await get(address, "/metrics"))[0] == (401 if token else 404)
+            assert [(await get(apart, path))[0] for path in ("/", "/health", "/login")] == [404, 404, 404]
+
+
 async def test_without_port_and_token_there_are_no_metrics(tmp_path: Path, redis_url: str) -> None:
     chosen = settings(tmp_path, REDIS_URL=redis_url)
     async with open_core(chosen) as core, running(core, Parts.WEB, free_doors()) as address:
@@ -79,13 +98,6 @@ async def test_a_worker_and_its_cron_make_the_service_ready_and_their_absence_is
             '{"status": "ill", "parts": {"database": "ok", "migrations": "ok", "redis": "ok", '
             '"worker": "ill", "cron": "ill", "queue": "ok"}}'
         )
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
-    client = open_redis(redis_url)
-    yield client
-    await close_redis(client)
 
 
 @pytest.fixture
@@ -153,6 +165,77 @@ async def test_an_illness_is_logged_once_and_so_is_its_end(
     assert said == [("ERROR", "cron"), ("WARNING", "cron")]
 
 
+async def test_a_process_of_pages_tells_once_that_no_worker_is_left_and_once_that_one_is_back(
+    redis: ArqRedis, database: Database, sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await migrate.upgrade(sqlite_url)
+    now = [NOW]
+    doctor = Doctor(database, redis, Queue(redis), lambda: now[0])
+    doctor.report = doctor.look  # type: ignore[method-assign]  # looks each time
+    lookout = Lookout(doctor)
+
+    async def looks(times: int) -> list[tuple[str, str]]:
+        caplog.clear()
+        for _ in range(times):
+            await lookout.look_round()
+        return [(record.levelname, record.__dict__["part"]) for record in caplog.records if "part of" in record.message]
+
+    assert await looks(1) == [], "the first worker may be about to come"
+    assert await looks(3) == [("ERROR", "worker")]
+    await redis.set(HEALTH_KEY, b"alive")
+    assert await looks(2) == [("WARNING", "worker")]
+    await redis.delete(HEALTH_KEY)
+    now[0] += WORKER_LATE
+    assert await looks(3) == [("ERROR", "worker")]
+    assert not any("begun anew" in record.message for record in caplog.records)
+
+
+async def test_without_redis_a_process_of_pages_does_not_say_that_workers_are_dead(
+    database: Database, sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await migrate.upgrade(sqlite_url)
+    away = open_redis("redis://127.0.0.1:1/0")
+    doctor = Doctor(database, away, Queue(away), lambda: NOW)
+    lookout = Lookout(doctor)
+    for _ in range(3):
+        await lookout.look_round()
+    await close_redis(away)
+    assert not [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}]
+
+
+@pytest.mark.parametrize(("parts", "says"), [(Parts.WEB, True), (Parts.ALL, False)])
+async def test_pages_look_out_for_workers_where_they_have_none_of_their_own(
+    tmp_path: Path,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    parts: Parts,
+    says: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    made: list[Lookout] = []
+    heard = asyncio.Event()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelname == "ERROR" and record.__dict__.get("part") == "worker":
+                heard.set()
+
+    def hasty(doctor: Doctor) -> Lookout:
+        made.append(Lookout(doctor, pause=0.01))
+        return made[-1]
+
+    monkeypatch.setattr(website, "Lookout", hasty)
+    listener = Listener()
+    logging.getLogger("evosync.health").addHandler(listener)
+    chosen = settings(tmp_path, REDIS_URL=redis_url)
+    try:
+        async with open_core(chosen) as core, running(core, parts, free_doors()), asyncio.timeout(20):
+            if says:
+                await heard.wait()
+    finally:
+        logging.getLogger("evosync.health").removeHandler(listener)
+    assert len(made) == says
+
+
 async def test_jobs_that_stand_still_are_begun_anew_but_not_for_redis_being_away(
     redis: ArqRedis, database: Database, sqlite_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -209,7 +292,7 @@ async def test_a_run_that_says_nothing_for_too_long_is_interrupted(redis: ArqRed
     assert ended == [ANNA]
 
 
-def test_a_run_is_counted_with_its_steps_products_and_requests() -> None:
+def test_a_run_is_counted_with_its_steps_and_products() -> None:
     metrics = Metrics()
     run = RunId(1)
     for step in (Step.CATALOG, Step.SHOP, Step.MIRROR):
@@ -217,7 +300,7 @@ def test_a_run_is_counted_with_its_steps_products_and_requests() -> None:
     metrics.ended(
         RunRecord(
             run, ANNA, (), Scope.FULL, NOW, NOW + timedelta(seconds=3), Outcome.OK,
-            tally=Tally(created=2, vk_requests=5, evotor_requests=4),
+            tally=Tally(created=2),
         )
     )  # fmt: skip
     text = metrics.text().decode()
@@ -227,7 +310,6 @@ def test_a_run_is_counted_with_its_steps_products_and_requests() -> None:
         'evosync_run_phase_seconds_count{phase="refresh_catalog"} 1.0',
         'evosync_run_phase_seconds_count{phase="mirror"} 1.0',
         'evosync_products_total{result="created"} 2.0',
-        'evosync_cloud_requests_total{cloud="vk"} 5.0',
     ):
         assert line in text
 

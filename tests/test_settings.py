@@ -261,8 +261,9 @@ def documented() -> dict[str, str]:
 
 
 def test_the_example_documents_every_setting_and_nothing_else() -> None:
-    compose = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text(encoding="utf-8")))
-    assert set(documented()) == names() | compose
+    files = [(ROOT / name).read_text(encoding="utf-8") for name in ("docker-compose.yml", "docker-compose.split.yml")]
+    deployment = {name for text in files for name in re.findall(r"\$\{([A-Z_]+)", text)}
+    assert set(documented()) == names() | deployment | {"COMPOSE_FILE", "UPSTREAM"}
 
 
 def test_the_values_in_the_example_are_the_defaults(home: dict[str, str]) -> None:

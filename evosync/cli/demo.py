@@ -33,6 +33,7 @@ from evosync.vk.connect import check_connection
 EMAIL = "demo@example.com"
 PASSWORD = "demo-demo"  # noqa: S105 - of an account that exists in the demo alone
 _ADMIN = "admin@example.com"
+_LAST_PORT = 65_535
 
 
 class _FirstRun:
@@ -57,6 +58,8 @@ class _FirstRun:
 async def demo(settings: Settings, options: argparse.Namespace) -> int:
     """A fresh shop each time: what an earlier demo left is removed first, unless it still runs."""
     catalog = _catalog(options.catalog)
+    if options.port == _LAST_PORT:
+        raise UserError("the sandbox takes the next port, and there is none after 65535: choose another with --port")
     with taken("127.0.0.1", options.port, metrics_port=settings.metrics_port) as doors:
         try:
             return await _shown(settings, options, catalog, doors)

@@ -80,5 +80,7 @@ def build() -> argparse.ArgumentParser:
         help="a group of that store by its Evotor id; an empty one means products without a group",
     )
 
-    command("check", "exit with 0 if a worker is alive, 1 if not, for health checks")
+    check = command("check", "exit with 0 if the service here answers and a worker is alive, else 1; for health checks")
+    check.add_argument("--host", help="where the service listens (setting EVOSYNC_HOST, else 127.0.0.1)")
+    check.add_argument("--port", type=int, help="its port (setting EVOSYNC_PORT, else 8000)")
     return parser

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,11 +21,17 @@ from evosync.website import build_site, health_only, metrics_only, open_services
 log = logging.getLogger(__name__)
 requests = logging.getLogger("evosync.requests")
 
+_YIELDS = 5
+"""How far a process that only works stands back behind the webs and servers of its machine: a person waits for a page,
+and nobody notices whether a mirror took one second or two."""
+
 
 async def serve(settings: Settings, parts: Parts, *, host: str, port: int) -> int:
     """Until SIGINT or SIGTERM."""
     with taken(host, port, metrics_port=settings.metrics_port) as doors:
         start_reports(settings)
+        if parts is Parts.WORKER:
+            os.nice(_YIELDS)
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):

@@ -198,12 +198,15 @@ class EvotorTill:
         return body
 
     async def _send(self, path: str, params: dict[str, str], scheme: str) -> bytes:
-        begun, code = time.monotonic(), "ok"
+        begun, code = time.monotonic(), "given up"
         try:
-            return await self._request(path, params, scheme)
+            body = await self._request(path, params, scheme)
         except CloudError as error:
             code = error.code
             raise
+        else:
+            code = "ok"
+            return body
         finally:
             self._seen(_what(path), code, time.monotonic() - begun)
 

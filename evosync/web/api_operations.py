@@ -31,7 +31,7 @@ class UserCreate(Open):
 class UserVerify(Open):
     """What the owner typed into the app's settings."""
 
-    userId: TillUser  # noqa: N815
+    userId: TillUser  # noqa: N815 - the cloud's own name
     username: Annotated[str, Field(min_length=1, max_length=254, description="The mail address of the account")]
     password: Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -39,20 +39,20 @@ class UserVerify(Open):
 class UserToken(Open):
     """The token with which the till's catalog is read."""
 
-    userId: TillUser  # noqa: N815
+    userId: TillUser  # noqa: N815 - the cloud's own name
     token: Annotated[str, Field(pattern=r"^[!-~]{1,500}$")]
 
 
 class Tariff(Open):
     """Withdrawn in 2017."""
 
-    userId: TillUser  # noqa: N815
+    userId: TillUser  # noqa: N815 - the cloud's own name
 
 
 class InstallationData(Open):
     """Whose installation it is."""
 
-    userId: TillUser  # noqa: N815
+    userId: TillUser  # noqa: N815 - the cloud's own name
 
 
 class Installation(Open):
@@ -66,9 +66,9 @@ class Installation(Open):
 class Subscription(Open):
     """What became of a subscription; `sequenceNumber` orders the events of one."""
 
-    subscriptionId: Annotated[str, Field(min_length=1, max_length=500)]  # noqa: N815
-    userId: TillUser  # noqa: N815
-    sequenceNumber: Annotated[int, Field(ge=0, lt=2**53)]  # noqa: N815
+    subscriptionId: Annotated[str, Field(min_length=1, max_length=500)]  # noqa: N815 - the cloud's own name
+    userId: TillUser  # noqa: N815 - the cloud's own name
+    sequenceNumber: Annotated[int, Field(ge=0, lt=2**53)]  # noqa: N815 - the cloud's own name
     type: Annotated[str, Field(min_length=1, max_length=500, examples=["SubscriptionTerminated"])]
 
 
@@ -95,14 +95,14 @@ class Row(Open):
 class Linked(BaseModel):
     """`token` is what the cloud shows from now on as this owner."""
 
-    userId: str  # noqa: N815
+    userId: str  # noqa: N815 - the cloud's own name
     token: str
 
 
 class Verified(Linked):
     """`hasBilling`: whether the service bills by itself."""
 
-    hasBilling: Literal[False]  # noqa: N815
+    hasBilling: Literal[False]  # noqa: N815 - the cloud's own name
 
 
 class Empty(BaseModel):
@@ -189,7 +189,7 @@ def op(route: str, summary: str, tag: str, **more: Any) -> None:
 
 
 SECRET: Final = "appSecret"  # noqa: S105 - the name of a scheme
-TOKEN: Final = "userToken"  # noqa: S105
+TOKEN: Final = "userToken"  # noqa: S105 - a name, no password
 SESSION: Final = "session"
 
 _HOOKS: Final = "Webhooks"

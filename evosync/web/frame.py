@@ -53,6 +53,8 @@ def state_pill(seen: Glance, words: Words, form: Format) -> Pill:
         return Pill(Tone.OFF, words.gettext("Not started"))
     if seen.paused_at is not None:
         return Pill(Tone.OFF, words.gettext("Paused"))
+    if seen.is_unpaid:
+        return Pill(Tone.YOU, words.gettext("Needs you"))
     return _trouble(seen, words) or _in_step(seen, words, form)
 
 

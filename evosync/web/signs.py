@@ -17,6 +17,8 @@ from evosync.words.format import Format
 from evosync.words.language import Words
 from evosync.words.tone import Tone
 
+_UNPAID: Final = "Evotor 402"
+
 
 class Press(Enum):
     """The one button of a sign."""
@@ -58,6 +60,8 @@ class View:
     pauses: tuple[Pause, ...] = field(default=())
     creates_take: timedelta | None = None
     """How long the new listings that wait will take, where VK or the operator limits them."""
+    unpaid: str = ""
+    """The name of a store for which Evotor is not paid, where that is so of all that are switched on."""
 
 
 def broken_card(code: str) -> Card:
@@ -154,6 +158,8 @@ def _paused(view: View, words: Words, form: Format) -> Sign:
 
 
 def _trouble(view: View, words: Words, form: Format) -> Sign | None:
+    if view.unpaid:
+        return _unpaid(view, words, form)
     last = view.last
     if last is None or last.outcome not in {Outcome.FAILED, Outcome.HELD}:
         return None
@@ -170,6 +176,14 @@ def _trouble(view: View, words: Words, form: Format) -> Sign | None:
     text = f"{card.cause.said(language)} {again}"
     press = Press.CARD if card.tone is Tone.YOU else Press.NOTHING
     return Sign(card.tone, _who(card.tone, words), card.title.said(language), text, press, card, last.code)
+
+
+def _unpaid(view: View, words: Words, form: Format) -> Sign:
+    """The runs end well, and read nothing: prices in VK fall behind all the same."""
+    card, language = stored_card(_UNPAID), words.language.value
+    text = " ".join(part for part in (card.cause.said(language), _as_of(view, words, form)) if part)
+    title = card.title.said(language, name=view.unpaid)
+    return Sign(card.tone, _who(card.tone, words), title, text, Press.CARD, card, _UNPAID)
 
 
 def _queued(view: View, words: Words, form: Format) -> Sign | None:

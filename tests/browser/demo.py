@@ -57,7 +57,7 @@ class Demo:
 
     def told(self, path: str, body: object) -> None:
         """Change the sandbox."""
-        asked = Request(f"{self.sandbox_url}/control/{path}", json.dumps(body).encode(), method="POST")  # noqa: S310
+        asked = Request(f"{self.sandbox_url}/control/{path}", json.dumps(body).encode(), method="POST")  # noqa: S310 - our own address
         with urlopen(asked, timeout=10) as reply:  # noqa: S310 - our own sandbox
             reply.read()
 

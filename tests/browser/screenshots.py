@@ -50,7 +50,7 @@ def _taken(browser: Browser, shop: Demo, language: str, into: Path, only: str) -
             for size in (SMALL, LARGE):
                 looker.page.set_viewport_size(size)
                 for fault in looker.faults(f"localhost:{shop.port}", f"127.0.0.1:{shop.port + 1}"):
-                    print(f"{visit.name}, {language}, {size['width']} px: {fault}")  # noqa: T201
+                    print(f"{visit.name}, {language}, {size['width']} px: {fault}")  # noqa: T201 - a command prints
                 for theme in ("dark", "light"):
                     looker.page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
                     path = into / language / f"{visit.name}-{size['width']}-{theme}.png"

@@ -200,11 +200,6 @@ async def test_what_the_owner_mended_in_vk_is_found_by_the_next_run(person: Pers
     anna.assert_mirrored()
 
 
-async def test_check_says_whether_a_worker_is_alive(person: Person) -> None:
-    said = await person.types("check")
-    assert (said.code, said.out) == (1, "worker: none\n")
-
-
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

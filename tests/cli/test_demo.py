@@ -61,3 +61,8 @@ async def test_a_catalog_that_cannot_be_read_is_named(person: Person, file: str,
     said = await person.types("demo", "--once", "--port", "0", "--catalog", str(path))
     assert said.code == 2
     assert file in said.err
+
+
+async def test_the_last_port_leaves_none_for_the_sandbox_and_that_is_said(person: Person) -> None:
+    said = await person.types("demo", "--once", "--port", "65535")
+    assert (said.code, "none after 65535" in said.err) == (2, True), said.err

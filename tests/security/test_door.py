@@ -75,9 +75,12 @@ async def test_every_cookie_is_for_the_server_alone_and_over_https_for_this_host
     ):
         site = make_site(replace(services, site=make_settings(base_url)))
         async with TestClient(TestServer(site)) as client:
+            given_at = []
             for path in ("/login", "/register", "/forgot-password", "/profile", "/nowhere"):
                 for cookie in (await client.get(path, allow_redirects=False)).headers.getall("Set-Cookie", []):
+                    given_at.append(path)
                     given = {part.strip() for part in cookie.split(";")}
                     assert marks <= given, f"{path}: {cookie}"
                     assert not [part for part in given if part.startswith("Domain")]
                     assert cookie.startswith("__Host-") is base_url.startswith("https")
+            assert "/login" in given_at

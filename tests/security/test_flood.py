@@ -44,6 +44,12 @@ async def post(served: Served, path: str, form: dict[str, str] | None = None, **
         return answer.status
 
 
+async def look(served: Served, path: str) -> int:
+    async with served.browser.get(served.address + path) as answer:
+        await answer.read()
+        return answer.status
+
+
 async def test_doors_that_are_stormed_stay_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_MOST_WAITING", 16)  # a second of work, not some
     await owner(served)
@@ -72,16 +78,23 @@ async def test_doors_that_are_stormed_stay_up(served: Served, monkeypatch: pytes
     ]
     hooks = [post(served, "/user/verify", Authorization=f"Bearer guess-{n}") for n in range(WAVE)]
     forms = [post(served, "/register", {"csrf_token": "made up", "email": f"{n}@x.example"}) for n in range(WAVE)]
-    found = [Counter(await each) for each in await_all(from_everywhere, from_one, hooks, forms)]
+    told = [post(served, "/user/create", Authorization=f"Bearer {SECRET}") for _ in range(WAVE)]
+    sound = [post(served, "/register", {"csrf_token": csrf, "email": f"{n}@x.example"}) for n in range(WAVE)]
+    pages = [look(served, "/login") for _ in range(WAVE)]
+    waves = await_all(from_everywhere, from_one, hooks, forms, told, sound, pages)
+    found = [Counter(await each) for each in waves]
     over.set()
     await watching
-    everywhere, one, hooked, formed = found
+    everywhere, one, hooked, formed, believed, filled, looked = found
     assert everywhere.keys() <= {422, 503}
     assert everywhere[503] > 0, "more passwords than can be checked soon are not taken"
     assert one.keys() <= {422, 429, 503}
     assert one[429] >= WAVE - 16, "guessing at one account is counted"
     assert hooked == {401: WAVE}
     assert formed == {403: WAVE}
+    assert believed == {400: WAVE}, "whoever shows the secret is heard out"
+    assert filled == {422: WAVE}, "each form is looked at and told what is wrong"
+    assert looked == {200: WAVE}
     assert slowest < 5, "the process answers meanwhile"
     known = {"csrf_token": csrf, "email": "owner@example.com", "password": PASSWORD}
     assert await post(served, "/login", known, X_Forwarded_For="192.0.2.1") == 303, "from his own address"

@@ -189,7 +189,8 @@ class Owner:
 
     async def wish(self) -> mirrors.Wish | None:
         now = self.world.clock.now
-        return await self.world.database.read(lambda connection: mirrors.wish(connection, self.user, now))
+        found = await self.world.database.read(lambda connection: mirrors.turns(connection, [self.user], now))
+        return found[self.user].wish
 
     async def forget_wish(self) -> None:
         await self.world.database.write(

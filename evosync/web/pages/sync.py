@@ -59,6 +59,7 @@ async def _look(connection: AsyncConnection, user: UserId, services: Services, a
         has_choice=has_stores and (bool(fresh.shown) or has_groups),
         pauses=tuple(now.pauses.values()),
         creates_take=await _creates_take(connection, user, now, fresh, services, at),
+        unpaid=await history.unpaid_store(connection, user, now),
     )
     return Home(view, records, await history.count_runs(connection, user))
 
