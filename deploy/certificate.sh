@@ -5,6 +5,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=deploy/read_env.sh
 source "$here/read_env.sh"
+# shellcheck source=deploy/listening.sh
+source "$here/listening.sh"
 
 fail() {
 	echo "deploy/certificate.sh: $*" >&2
@@ -42,7 +44,7 @@ if [[ ! -e $live/fullchain.pem ]]; then
 	# Until there is a certificate nginx answers Let's Encrypt's check and nothing else.
 	install_conf <<-CONF
 		server {
-		    listen $HTTP_PORT;
+		    $(listening "$HTTP_PORT")
 		    server_name $DOMAIN;
 		    location ^~ /.well-known/acme-challenge/ { root $ACME; default_type text/plain; }
 		    location / { return 503; }

@@ -5,6 +5,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=deploy/read_env.sh
 source "$here/read_env.sh"
+# shellcheck source=deploy/listening.sh
+source "$here/listening.sh"
 
 DOMAIN=$(setting DOMAIN)
 if [[ -z $DOMAIN ]]; then
@@ -24,7 +26,9 @@ CERTIFICATES=${CERTIFICATES:-/etc/letsencrypt/live/$DOMAIN}
 ACME=${ACME:-/var/www/evosync-acme}
 HTTP_PORT=${HTTP_PORT:-80}
 HTTPS_PORT=${HTTPS_PORT:-443}
-export DOMAIN UPSTREAM CERTIFICATES ACME HTTP_PORT HTTPS_PORT
+LISTEN_HTTP=$(listening "$HTTP_PORT")
+LISTEN_HTTPS=$(listening "$HTTPS_PORT" "ssl http2")
+export DOMAIN UPSTREAM CERTIFICATES ACME LISTEN_HTTP LISTEN_HTTPS
 
 # shellcheck disable=SC2016 # envsubst is told the names, not the values
-envsubst '$DOMAIN $UPSTREAM $CERTIFICATES $ACME $HTTP_PORT $HTTPS_PORT' <"$here/nginx.conf.template"
+envsubst '$DOMAIN $UPSTREAM $CERTIFICATES $ACME $LISTEN_HTTP $LISTEN_HTTPS' <"$here/nginx.conf.template"

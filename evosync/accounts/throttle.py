@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from redis.asyncio import Redis
@@ -63,5 +64,16 @@ class Throttle:
 
 
 def _key(limit: Limit, who: tuple[object, ...]) -> str:
-    hashed = sha256("\0".join(str(part) for part in who).encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    hashed = sha256("\0".join(counted_as(str(part)) for part in who).encode("utf-8", "surrogatepass")).hexdigest()[:24]
     return f"evosync:tries:{limit.name}:{hashed}"
+
+
+def counted_as(who: str) -> str:
+    """Of an address of IPv6 the first half: the other is for a visitor to choose as he likes."""
+    try:
+        address = ip_address(who)
+    except ValueError:
+        return who
+    if not isinstance(address, IPv6Address):
+        return who
+    return str(address.ipv4_mapped or ip_network((int(address) >> 64 << 64, 64)))

@@ -35,11 +35,14 @@ class Front:
 
 
 @asynccontextmanager
-async def front(folder: Path, upstream: str, *, beside_stock_site: bool = False) -> AsyncIterator[Front]:
+async def front(
+    folder: Path, upstream: str, *, beside_stock_site: bool = False, address: str = "127.0.0.1:", http: str = ""
+) -> AsyncIterator[Front]:
+    """`address` before the ports, empty for every address of the host; `http`: more for nginx's http block."""
     nginx = program()
     certificate(folder)
     ports = services.free_port(), services.free_port()
-    conf = laid_out(folder, rendered(folder, upstream, *ports))
+    conf = laid_out(folder, http + rendered(folder, upstream, *(f"{address}{port}" for port in ports)))
     if beside_stock_site:
         stock_site(folder, ports[0])
     command = [nginx, "-t", "-c", str(conf), "-p", str(folder)]
@@ -80,11 +83,11 @@ def certificate(folder: Path) -> None:
     )  # fmt: skip
 
 
-def rendered(folder: Path, upstream: str, http: int, https: int) -> str:
+def rendered(folder: Path, upstream: str, http: str, https: str) -> str:
     environ = {
         "PATH": os.environ["PATH"], "ENV_FILE": "/dev/null", "DOMAIN": NAME, "UPSTREAM": upstream,
-        "CERTIFICATES": str(folder), "ACME": str(folder / "acme"), "HTTP_PORT": f"127.0.0.1:{http}",
-        "HTTPS_PORT": f"127.0.0.1:{https}",
+        "CERTIFICATES": str(folder), "ACME": str(folder / "acme"), "HTTP_PORT": http,
+        "HTTPS_PORT": https,
     }  # fmt: skip
     done = subprocess.run([DEPLOY / "nginx.sh"], env=environ, capture_output=True, text=True, check=True)
     return done.stdout

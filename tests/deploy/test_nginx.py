@@ -142,6 +142,33 @@ async def in_a_row(told: Front, path: str, number: int) -> set[str]:
     return set(found)
 
 
+async def test_addresses_of_one_visitor_s_network_are_counted_together(tmp_path: Path) -> None:
+    told = "set_real_ip_from 127.0.0.1;\nreal_ip_header X-From;\n"
+    async with front(tmp_path, "127.0.0.1:9", http=told) as ours:
+
+        async def statuses(pattern: str) -> list[int]:
+            found = []
+            for number in range(1, 41):
+                async with ours.get("/login", X_From=pattern.format(number)) as answer:
+                    found.append(answer.status)
+            return found
+
+        assert 429 not in await statuses("2001:db8:0:{:x}::1")
+        assert 429 not in await statuses("192.0.2.{}")
+        assert 429 in await statuses("2001:db8:1:1:{:x}::1")
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="no IPv6 on this machine")
+async def test_who_comes_over_ipv6_is_answered(tmp_path: Path) -> None:
+    async with front(tmp_path, "127.0.0.1:9", address="") as ours:
+        async with aiohttp.ClientSession() as session:
+            url = f"http://[::1]:{ours.http}/login"
+            async with session.get(url, headers={"Host": NAME}, allow_redirects=False) as answer:
+                assert answer.headers["Location"] == f"https://{NAME}/login"
+        _, writer = await asyncio.open_connection("::1", ours.https, ssl=unverified(), server_hostname=NAME)
+        writer.close()
+
+
 async def test_one_address_has_so_many_requests_under_way_and_no_more(told: Front, tmp_path: Path) -> None:
     async with AsyncExitStack() as listening:
         for _ in range(60):

@@ -95,6 +95,17 @@ def test_the_first_start_goes_well_beside_debian_s_own_site(machine: Machine) ->
     assert f"listen 127.0.0.1:{https} ssl" in (machine.folder / "nginx" / "evosync.conf").read_text()
 
 
+@pytest.mark.parametrize("host", ["fe80 eth0\n", ""])
+def test_nginx_listens_on_ipv6_where_the_host_has_it(machine: Machine, host: str) -> None:
+    addresses = machine.folder / "if_inet6"
+    addresses.write_text(host)
+    said = {}
+    for http in ("80", "127.0.0.1:80"):
+        done = machine.run("nginx.sh", DOMAIN="shop.example.ru", HTTP_PORT=http, IF_INET6=str(addresses))
+        said[http] = ("listen [::]:80;" in done.stdout, done.stdout.count("listen [::]:443 ssl http2;"))
+    assert said == {"80": (bool(host), 2 if host else 0), "127.0.0.1:80": (False, 2 if host else 0)}
+
+
 @pytest.mark.parametrize(
     ("written", "servers"),
     [("", ["127.0.0.1:8080"]), ("UPSTREAM=127.0.0.1:9000\n", ["127.0.0.1:9000"]),

@@ -1,0 +1,12 @@
+# shellcheck shell=bash
+# Sourced by the scripts beside it. `listening PORT [OPTIONS]` is nginx's `listen` for a port, and for IPv6 too where
+# this host has it: a domain with an AAAA record is asked there first, by Let's Encrypt as well. What names an address
+# (127.0.0.1:80) is taken as it is.
+
+listening() {
+	local options=${2:+ $2}
+	printf 'listen %s%s;' "$1" "$options"
+	if [[ $1 =~ ^[0-9]+$ ]] && grep -qs . "${IF_INET6:-/proc/net/if_inet6}"; then
+		printf ' listen [::]:%s%s;' "$1" "$options"
+	fi
+}
