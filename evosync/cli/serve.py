@@ -21,7 +21,7 @@ from evosync.website import build_site, health_only, metrics_only, open_services
 log = logging.getLogger(__name__)
 requests = logging.getLogger("evosync.requests")
 
-_YIELDS = 5
+_YIELDS = 10
 """How far a process that only works stands back behind the webs and servers of its machine: a person waits for a page,
 and nobody notices whether a mirror took one second or two."""
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db import choices, tills
 from evosync.db.mirrors import reading_of
-from evosync.db.rows import few_rows, rows
+from evosync.db.rows import few_rows
 from evosync.db.tables import (
     cached_groups,
     cached_products,
@@ -211,8 +211,9 @@ class Shelves:
 async def stores(connection: AsyncConnection, user: UserId) -> tuple[StoreSeen, ...]:
     """In the till's order."""
     known = await tills.stores(connection, user)
-    choice = await choices.load_choice(connection, user)
-    readings = await _readings(connection, user)
+    row = (await connection.execute(_CHOSEN, {"user": user})).mappings().one()
+    choice = choices.read_choice(row, await choices.switches(connection, user))
+    readings = {StoreId(store): reading_of(value) for store, value in (row[mirrors.c.readings] or {}).items()}
     shelves = {store.id: Shelves([]) for store in known}
     grouped: dict[StoreId, list[Group]] = defaultdict(list)
     for group in await tills.groups(connection, user):
@@ -239,9 +240,11 @@ async def stores(connection: AsyncConnection, user: UserId) -> tuple[StoreSeen, 
     return tuple(found)
 
 
-async def _readings(connection: AsyncConnection, user: UserId) -> dict[StoreId, StoreReading]:
-    held = await connection.scalar(select(mirrors.c.readings).where(mirrors.c.user_id == user))
-    return {StoreId(store): reading_of(value) for store, value in (held or {}).items()}
+_CHOSEN: Final = (
+    select(sync_configs, mirrors.c.readings)
+    .select_from(sync_configs.outerjoin(mirrors, mirrors.c.user_id == sync_configs.c.user_id))
+    .where(sync_configs.c.user_id == bindparam("user"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,13 +290,13 @@ _STORE: Final = (
 
 
 async def shelves_of(connection: AsyncConnection, user: UserId, ident: StoreId) -> Shelves:
-    found = await rows(
-        connection,
-        (_g.group_id, _g.name, _g.parent_id, _g.holds_modifications),
-        {_g.user_id: user, _g.store_id: ident},
-        by=_g.group_id,
-    )
+    found = await few_rows(connection, _GROUPS, {"of_user": user, "of_store": ident})
     return Shelves(Group(group, ident, name, parent, bool(holds)) for group, name, parent, holds in found)
+
+
+_GROUPS: Final = select(_g.group_id, _g.name, _g.parent_id, _g.holds_modifications).where(
+    _g.user_id == bindparam("of_user"), _g.store_id == bindparam("of_store")
+)
 
 
 async def groups(connection: AsyncConnection, user: UserId, ident: StoreId) -> tuple[GroupSeen, ...]:

@@ -19,6 +19,7 @@ _STORE, _GROUP = "store", "group"
 _SWITCHES: Final = select(_f.entity_type, _f.parent_entity_id, _f.entity_id, _f.enabled).where(
     _f.user_id == bindparam("user")
 )
+_ON: Final = select(_f.entity_type).where(_f.user_id == bindparam("user"), _f.enabled).distinct()
 
 Switches = tuple[dict[StoreId, bool], dict[tuple[StoreId, GroupId], bool]]
 
@@ -65,8 +66,7 @@ def read_policy(row: RowMapping, defaults: Policy) -> Policy:
 
 async def are_on(connection: AsyncConnection, user: UserId) -> tuple[bool, bool]:
     """Whether any store is switched on, and any group."""
-    query = select(_f.entity_type).where(_f.user_id == user, _f.enabled).distinct()
-    found = set((await connection.execute(query)).scalars())
+    found = set((await connection.execute(_ON, {"user": user})).scalars())
     return _STORE in found, _GROUP in found
 
 

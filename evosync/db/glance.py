@@ -39,6 +39,11 @@ class Glance:
     """Evotor is not paid for: no store can be read."""
 
 
+_PROBLEMS: Final = select(func.count(distinct(cached_products.c.product_id))).where(
+    cached_products.c.status.in_(sorted(standing.value for standing in NEEDS_OWNER)),
+    cached_products.c.gone_at.is_(None),
+)
+_COUNT: Final = _PROBLEMS.where(cached_products.c.user_id == bindparam("user"))
 _running, _last = sync_runs.alias("running"), sync_runs.alias("last")
 _GLANCE: Final = (
     select(
@@ -55,6 +60,7 @@ _GLANCE: Final = (
         _running.c.total,
         _last.c.outcome,
         _last.c.code,
+        _PROBLEMS.where(cached_products.c.user_id == users.c.id).scalar_subquery().label("problems"),
     )
     .select_from(
         users.outerjoin(evotor_connections, evotor_connections.c.user_id == users.c.id)
@@ -65,11 +71,6 @@ _GLANCE: Final = (
         .outerjoin(_last, _last.c.id == mirrors.c.last_run_id)
     )
     .where(users.c.id == bindparam("user"))
-)
-_PROBLEMS: Final = select(func.count(distinct(cached_products.c.product_id))).where(
-    cached_products.c.user_id == bindparam("user"),
-    cached_products.c.status.in_(sorted(standing.value for standing in NEEDS_OWNER)),
-    cached_products.c.gone_at.is_(None),
 )
 
 
@@ -96,13 +97,12 @@ async def glance(connection: AsyncConnection, user: UserId, *, at: datetime) -> 
     row = (await connection.execute(_GLANCE, {"user": user})).mappings().first()
     if row is None:
         return Glance()
-    problems = await count_problems(connection, user) if row["started_at"] is not None else 0
-    return glance_of(row, problems, at=at)
+    return glance_of(row, row["problems"], at=at)
 
 
 async def count_problems(connection: AsyncConnection, user: UserId) -> int:
     """Products that wait for their owner; one that several stores sell counts once."""
-    found = await connection.scalar(_PROBLEMS, {"user": user})
+    found = await connection.scalar(_COUNT, {"user": user})
     return int(found or 0)
 
 

@@ -235,12 +235,19 @@ class Fresh:
     oldest: tuple[datetime, str] | None = None
 
 
-_COUNTS: Final = (
+_COUNTED: Final = (
     select(_p.store_id, _p.group_id, _p.status, (func.count() - func.count(_p.gone_at)).label("count"))
     .where(_p.user_id == bindparam("user"))
     .group_by(_p.store_id, _p.group_id, _p.status)
     .with_hint(cached_products, _BY_GROUP, "mysql")
     .with_hint(cached_products, _BY_GROUP, "mariadb")
+    .subquery()
+)
+_COUNTS: Final = select(_COUNTED, _g.name).select_from(
+    _COUNTED.outerjoin(
+        cached_groups,
+        (_g.user_id == bindparam("user")) & (_g.store_id == _COUNTED.c.store_id) & (_g.group_id == _COUNTED.c.group_id),
+    )
 )
 _EACH: Final = (
     select(_p.status, func.count(distinct(_p.product_id)))
@@ -255,7 +262,6 @@ _OLDEST: Final = (
     .with_hint(cached_products, _BY_STATUS, "mysql")
     .with_hint(cached_products, _BY_STATUS, "mariadb")
 )
-_NAMES: Final = select(_g.store_id, _g.group_id, _g.name).where(_g.user_id == bindparam("user"))
 
 
 _SAME: Final = frozenset(standing.value for standing in IN_VK)
@@ -267,16 +273,17 @@ async def fresh(connection: AsyncConnection, user: UserId) -> Fresh:
     """Counts products of all stores; one that several sell counts once in the sums."""
     of = {"user": user}
     per_group: dict[tuple[StoreId, GroupId], Counter[str | None]] = defaultdict(Counter)
-    for store, group, status, count in await few_rows(connection, _COUNTS, of):
+    names: dict[tuple[StoreId, GroupId], str] = {}
+    for store, group, status, count, name in await few_rows(connection, _COUNTS, of):
         per_group[store, group][status] += count
+        names[store, group] = name or ""
     statuses: Counter[str | None] = Counter()
     if len({store for store, _ in per_group}) > 1:
         statuses.update(dict([row.tuple() for row in await connection.execute(_EACH, of)]))
     else:
         for counts in per_group.values():
             statuses.update(counts)
-    names = {(store, group): name for store, group, name in await few_rows(connection, _NAMES, of)}
-    groups = [_group(names.get(key, ""), counts) for key, counts in per_group.items()]
+    groups = [_group(names[key], counts) for key, counts in per_group.items()]
     whole = _group("", statuses)
     oldest = (await connection.execute(_OLDEST, of)).first() if whole.waiting else None
     return Fresh(
@@ -305,7 +312,10 @@ async def made_since(connection: AsyncConnection, user: UserId, community: Commu
 
 async def count_runs(connection: AsyncConnection, user: UserId) -> int:
     """As many as `some_runs` has: those that only looked are of no interest any more."""
-    return int(await connection.scalar(select(func.count()).where(_r.user_id == user, _r.dry.is_(False))) or 0)
+    return int(await connection.scalar(_RUNS, {"user": user}) or 0)
+
+
+_RUNS: Final = select(func.count()).where(_r.user_id == bindparam("user"), _r.dry.is_(False))
 
 
 async def some_runs(connection: AsyncConnection, user: UserId, *, number: int) -> list[RunRecord]:

@@ -85,15 +85,16 @@ def _person(row: RowMapping) -> Person:
     )
 
 
-# Built once: every page asks these, and putting a statement together takes longer than running it.
-_RIGHTS: Final = (
-    select(roles.c.name, permissions.c.name)
+# Built once, and one question: every page asks it, and a way to the server and back takes longer than the answer.
+_VIEWER: Final = (
+    select(users, roles.c.name.label("role"), permissions.c.name.label("permission"))
     .select_from(
-        user_roles.join(roles, roles.c.id == user_roles.c.role_id)
+        users.outerjoin(user_roles, user_roles.c.user_id == users.c.id)
+        .outerjoin(roles, roles.c.id == user_roles.c.role_id)
         .outerjoin(role_permissions, role_permissions.c.role_id == roles.c.id)
         .outerjoin(permissions, permissions.c.id == role_permissions.c.permission_id)
     )
-    .where(user_roles.c.user_id == bindparam("user"))
+    .where(users.c.id == bindparam("user"))
 )
 _PERSON: Final = select(users).where(users.c.id == bindparam("user"))
 
@@ -110,15 +111,13 @@ async def person_by_email(connection: AsyncConnection, email: str) -> Person | N
 
 
 async def viewer(connection: AsyncConnection, user: UserId) -> Viewer | None:
-    found = await person(connection, user)
-    if found is None:
+    held = (await connection.execute(_VIEWER, {"user": user})).mappings().all()
+    if not held:
         return None
-    rows = await connection.execute(_RIGHTS, {"user": user})
-    held = [(role, permission) for role, permission in rows]
     return Viewer(
-        found,
-        roles=frozenset(role for role, _ in held),
-        permissions=frozenset(permission for _, permission in held if permission),
+        _person(held[0]),
+        roles=frozenset(row["role"] for row in held if row["role"]),
+        permissions=frozenset(row["permission"] for row in held if row["permission"]),
     )
 
 
