@@ -24,6 +24,7 @@ from evosync.vk.client import VkShop
 from evosync.vk.dispatcher import Pressure
 from evosync.vk.pacer import MemoryPacer
 from evosync.vk.sides import VkAddress, VkSides
+from tests.sandbox.cloud import PICTURE
 from tests.sync.world import Clock
 
 SECRET, CLOUD_TOKEN = "vk-token-of-the-tests", "cloud-token-of-the-tests"
@@ -91,6 +92,15 @@ async def test_a_request_whose_answer_was_lost_is_counted_once(
         with pytest.raises(Unknown):
             await shop.add_album("Чай")
     assert landed == {("market.addAlbum", code): 1}
+
+
+async def test_a_picture_that_is_sent_is_counted_as_an_upload(sandbox: Sandbox) -> None:
+    landed: Landed = Counter()
+    sandbox.fault("http", "upload", status=502, times=1)
+    async with serve(sandbox) as running, shop_of(running.vk_url, landed) as shop:
+        await shop.photos(PICTURE, 1)
+    assert landed["upload", "VK upload HTTP 502"] == 1
+    assert landed["upload", "ok"] == 1
 
 
 async def test_what_never_left_is_no_request() -> None:

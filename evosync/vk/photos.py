@@ -7,13 +7,16 @@ from evosync.domain.errors import Operators, Refused, Side, Unavailable
 from evosync.domain.ids import CommunityId, PhotoId
 from evosync.sync.ports import Priority
 from evosync.vk import wire
-from evosync.vk.dispatcher import Dispatcher
+from evosync.vk.dispatcher import Dispatcher, Landed
 from evosync.vk.transport import NotSent, StrangeHost, Transport
 from evosync.vk.waiting import Call
 
 MOST_IN_BULK = 5
 _OPENING = 5
 """Pictures under way below which nothing keeps the token busy: 5 saves last until the next addresses have come."""
+_UPLOAD = "upload"
+"""What the sending of pictures is counted as: no method of the API, and no part of the token's rate. Of one that was
+lost nobody knows whether it left."""
 _TRIES = 3
 _TRIES_OF_A_BAD_SIZE = 2
 
@@ -22,12 +25,18 @@ class Photos:
     """Uploads for one community. `uploads` bounds how many are under way at once for everybody."""
 
     def __init__(
-        self, dispatcher: Dispatcher, transport: Transport, community: CommunityId, uploads: asyncio.Semaphore
+        self,
+        dispatcher: Dispatcher,
+        transport: Transport,
+        community: CommunityId,
+        uploads: asyncio.Semaphore,
+        landed: Landed,
     ) -> None:
         self._dispatcher = dispatcher
         self._transport = transport
         self._community = community
         self._uploads = uploads
+        self._landed = landed
         self._under_way = 0
 
     async def upload(self, picture: bytes, count: int) -> tuple[PhotoId, ...]:
@@ -102,13 +111,17 @@ class Photos:
                 answer = await self._transport.upload(address, [picture] * count, bulk=bulk)
             response = wire.read_upload(*answer)
         except NotSent as error:
+            self._landed(_UPLOAD, "VK upload")
             raise Unavailable(Side.VK, "VK upload", str(error)) from error
         except wire.Broken as error:
+            self._landed(_UPLOAD, error.code)
             raise Unavailable(Side.VK, error.code) from error
         except StrangeHost as error:
             raise Operators(Side.VK, "VK upload host", str(error)) from error
         if isinstance(response, wire.UploadRefused):
+            self._landed(_UPLOAD, "VK upload")
             raise Refused(Side.VK, "VK upload", response.code, field="photo")
+        self._landed(_UPLOAD, "ok")
         return response
 
 

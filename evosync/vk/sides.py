@@ -58,7 +58,7 @@ class VkSides:
     async def shop(self, connection: VkConnection) -> AsyncIterator[VkShop]:
         """Leaving waits for requests in flight, if nobody else uses the token."""
         async with self.dispatcher(connection.token) as dispatcher:
-            photos = Photos(dispatcher, self._transport, connection.community, self._uploads)
+            photos = Photos(dispatcher, self._transport, connection.community, self._uploads, self._landed)
             yield VkShop(dispatcher, connection.community, photos)
 
     @asynccontextmanager
