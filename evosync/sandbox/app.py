@@ -13,15 +13,20 @@ from evosync.sandbox.web import control, shop, start, till
 BIGGEST_BODY = 300 * 1024 * 1024
 """Five files of 50 MB each in one bulk upload."""
 
+_GONE = 499
+"""Whoever sent it hung up in the middle, as a service that is killed does: nobody reads the answer."""
+
 
 @web.middleware
 async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     """What a test program asks of ``/control`` in a wrong way answers 400 with the reason."""
-    if not request.path.startswith("/control/"):
-        return await handler(request)
     try:
         return await handler(request)
+    except ConnectionResetError:
+        return web.Response(status=_GONE)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if not request.path.startswith("/control/"):
+            raise
         return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
 
 

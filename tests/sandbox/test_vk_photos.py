@@ -1,11 +1,13 @@
 """Uploading pictures: VK FACTS 3."""
 
+import asyncio
 import struct
 
 import orjson
 import pytest
 
 from evosync.sandbox.pictures import PNG, draw, examine
+from evosync.sandbox.server import serve
 from tests.sandbox.cloud import GROUP, PICTURE, Cloud
 
 COLOURS = ((1, 2, 3), (4, 5, 6), (7, 8, 9))
@@ -113,3 +115,17 @@ async def test_photos_are_not_saved_inside_execute(cloud: Cloud) -> None:
     reply = await cloud.execute(f"return [API.market.saveProductPhoto({literal})];")
     assert reply["response"] == [False]
     await cloud.ok("market.saveProductPhoto", upload_response=text)
+
+
+async def test_a_sender_who_hangs_up_in_the_middle_is_no_error_of_the_sandbox(caplog: pytest.LogCaptureFixture) -> None:
+    async with serve() as running:
+        held = running.sandbox.fault("hold", "upload")
+        _, writer = await asyncio.open_connection(running.host, running.port)
+        writer.write(
+            b"POST /vk/upload/ticket HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+        )
+        await held.reached.wait()
+        writer.transport.abort()
+        held.release()
+    assert not caplog.records
