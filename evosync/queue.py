@@ -5,7 +5,7 @@ import logging
 import math
 import socket
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import chain
 from typing import Any, cast
@@ -104,10 +104,10 @@ def _nudge(user: UserId) -> str:
     return f"nudge:{user}"
 
 
-def _parcel(turns: Sequence[tuple[UserId, datetime]]) -> tuple[str, str, str]:
+def _parcel(turns: Sequence[tuple[UserId, timedelta]], now: datetime) -> tuple[str, str, str]:
     """The id, the time and the content of the job that nudges these; for one, as if he were nudged alone."""
     users = [user for user, _ in turns]
-    at = round(turns[-1][1].timestamp() * 1000)
+    at = round((now + turns[-1][1]).timestamp() * 1000)
     alone = len(users) == 1
     name, arguments = (DELIVER, (users[0],)) if alone else (DELIVER_ALL, (users,))
     ident = _nudge(users[0]) if alone else f"nudge:{users[0]}-{blake2b(str(users).encode(), digest_size=8).hexdigest()}"
@@ -136,15 +136,16 @@ class Queue:
             return False
         return job is not None
 
-    async def nudge_all(self, turns: Sequence[tuple[UserId, datetime]], *, jobs: int) -> int:
-        """As `nudge` does, each at his time, which must be in order; returns how many jobs were not on their way yet.
+    async def nudge_all(self, turns: Sequence[tuple[UserId, timedelta]], *, jobs: int) -> int:
+        """As `nudge` does, each in so long, which must be in order; returns how many jobs were not on their way yet.
 
         In one round trip and at most so many jobs: arq takes four for each, which on a busy machine takes longer for
         hundreds than a job may. Who shares a job waits for the last of it.
         """
         kept = _KEPT_SECONDS * 1000
         size = math.ceil(len(turns) / jobs)
-        parcels = [_parcel(turns[start : start + size]) for start in range(0, len(turns), size or 1)]
+        now = datetime.now(UTC)
+        parcels = [_parcel(turns[start : start + size], now) for start in range(0, len(turns), size or 1)]
         try:
             async with asyncio.timeout(PATIENCE):
                 arguments = [str(kept), job_key_prefix, result_key_prefix, *chain.from_iterable(parcels)]

@@ -89,9 +89,11 @@ async def tick(ctx: dict[Any, Any]) -> int:
     await context.beat(now)
     crew = await context.crew()
     most = context.batch * crew
-    turns = [(user, now) for user in await context.due.due(now, most)]
+    turns = [(user, timedelta()) for user in await context.due.due(now, most)]
     if len(turns) < most:
-        turns += await context.due.coming(now, now + EVERY, most - len(turns))
+        coming = await context.due.coming(now, now + EVERY, most - len(turns))
+        # How long, not when: the queue has the clock of arq, which is another than ours where ours is set by hand.
+        turns += [(user, at - now) for user, at in coming]
     return await context.queue.nudge_all(turns, jobs=_JOBS_EACH * crew)
 
 
