@@ -77,7 +77,8 @@ def broken(demo: Demo) -> Iterator[Visit]:
     yield Visit("nobody", "/forgot-password", 429, _ask_too_often)
     yield Visit("owner", f"/sync/runs/{run}", 500, after(outcome, "odd", run))
     yield Visit("admin", "/admin/audit", 503, after("ALTER TABLE audit RENAME TO elsewhere"))
-    demo.tell("ALTER TABLE elsewhere RENAME TO audit")
+    if demo.ask("SELECT count(*) FROM sqlite_master WHERE name = 'elsewhere'") == "1":  # this page may be left out
+        demo.tell("ALTER TABLE elsewhere RENAME TO audit")
     demo.tell(outcome, "ok", run)
     yield Visit("newcomer", "/profile", 403, after(status, "suspended", NEWCOMER))
     demo.tell(status, "active", NEWCOMER)
