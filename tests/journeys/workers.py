@@ -53,6 +53,10 @@ async def until(found: Callable[[], Awaitable[bool]], seconds: float = 60) -> No
 
 
 async def done(owner: Owner) -> bool:
-    """Whether his last run ended with nothing left to do, and nothing is under way or wished for."""
+    """Whether his last run ended with nothing left to do, and nothing is under way or wished for.
+
+    The wish first: the run that takes it over stands among the runs from that moment on.
+    """
+    wish = (await owner.turn()).wish
     runs = await owner.runs()
-    return bool(runs) and runs[-1][:2] == ("full", "ok") and (await owner.turn()).wish is None
+    return wish is None and bool(runs) and runs[-1][:2] == ("full", "ok")
