@@ -31,6 +31,9 @@ from evosync import resources
 SECRET_KEY_LENGTH: Final = 32
 """Fewest characters of a `SECRET_KEY` where the service can be reached from outside."""
 
+_LEAST_SETTLE: Final = 30
+"""Seconds in which a create may wait for its turn at VK after it was noted."""
+
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
 _PICTURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
 
@@ -283,6 +286,17 @@ class Settings(BaseModel):
         ):
             raise ValueError("write an address without a path, like https://shop.example.ru")
         return value.rstrip("/").casefold()
+
+    @field_validator("vk_settle_seconds")
+    @classmethod
+    def _outlasts_a_create(cls, value: float, info: ValidationInfo) -> float:
+        host = urlsplit(info.data.get("vk_api_url", "")).hostname
+        if host and not is_loopback(host) and value < _LEAST_SETTLE:
+            raise ValueError(
+                f"must be at least {_LEAST_SETTLE}: so long after it was noted may a create reach VK, and one that is "
+                "repeated sooner may be there twice"
+            )
+        return value
 
     @field_validator("vk_default_photo_path")
     @classmethod

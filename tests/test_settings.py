@@ -124,6 +124,12 @@ def test_a_public_service_refuses_a_missing_default_or_short_key(home: dict[str,
     assert key == "" or key not in problem
 
 
+def test_the_real_vk_is_given_time_to_settle_and_an_imitation_need_not_be(home: dict[str, str]) -> None:
+    assert "at least 30" in refused(home | {"VK_SETTLE_SECONDS": "29"})["VK_SETTLE_SECONDS"]
+    imitated = home | {"VK_API_URL": "http://127.0.0.1:8001/vk/method", "VK_SETTLE_SECONDS": "0.5"}
+    assert load_settings(imitated).vk_settle_seconds == 0.5
+
+
 @pytest.mark.parametrize(
     ("host", "loopback"),
     [
