@@ -57,6 +57,8 @@ for n = 4, #ARGV, 3 do
         redis.call('PSETEX', jobs .. id, kept, ARGV[n + 2])
         redis.call('ZADD', KEYS[1], ARGV[n + 1], id)
         queued = queued + 1
+    else
+        redis.call('ZADD', KEYS[1], 'XX', 'LT', ARGV[n + 1], id)
     end
 end
 return queued
@@ -123,7 +125,8 @@ class Queue:
     async def nudge(self, user: UserId) -> bool:
         """Look at this user again, soon. What is wanted of him stands in the database already (committed!).
 
-        False if the same nudge is on its way, or the queue is out of reach: then the next tick finds him.
+        One that a tick made for later comes now instead. False if the same nudge is on its way, or the queue is out of
+        reach: then the next tick finds him.
         """
         try:
             async with asyncio.timeout(PATIENCE):
@@ -131,6 +134,9 @@ class Queue:
                 job = await self._redis.enqueue_job(
                     DELIVER, user, *asked_by, _job_id=_nudge(user), _expires=_KEPT_SECONDS
                 )
+                if job is None:
+                    now = datetime.now(UTC).timestamp() * 1000
+                    await self._redis.zadd(default_queue_name, {_nudge(user): round(now)}, xx=True, lt=True)
         except (RedisError, OSError) as error:
             log.warning("nudge lost", extra={"user": user, "error": type(error).__name__})
             return False
@@ -139,13 +145,18 @@ class Queue:
     async def nudge_all(self, turns: Sequence[tuple[UserId, timedelta]], *, jobs: int) -> int:
         """As `nudge` does, each in so long, which must be in order; returns how many jobs were not on their way yet.
 
-        In one round trip and at most so many jobs: arq takes four for each, which on a busy machine takes longer for
-        hundreds than a job may. Who shares a job waits for the last of it.
+        In one round trip and hardly more than so many jobs: arq takes four for each, which on a busy machine takes
+        longer for hundreds than a job may. Who shares a job waits for the last of it; whose turn it is already, for
+        nobody.
         """
         kept = _KEPT_SECONDS * 1000
         size = math.ceil(len(turns) / jobs)
         now = datetime.now(UTC)
-        parcels = [_parcel(turns[start : start + size], now) for start in range(0, len(turns), size or 1)]
+        parcels = [
+            _parcel(together[start : start + size], now)
+            for together in ([turn for turn in turns if not turn[1]], [turn for turn in turns if turn[1]])
+            for start in range(0, len(together), size or 1)
+        ]
         try:
             async with asyncio.timeout(PATIENCE):
                 arguments = [str(kept), job_key_prefix, result_key_prefix, *chain.from_iterable(parcels)]

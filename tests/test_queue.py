@@ -65,6 +65,23 @@ async def test_a_nudge_for_later_waits_for_its_time_and_is_not_overdue(queue: Qu
     assert oldest <= datetime.now(UTC)
 
 
+async def test_a_nudge_for_now_does_not_wait_for_one_that_was_made_for_later(queue: Queue, redis: ArqRedis) -> None:
+    await queue.nudge_all([(ANNA, timedelta(seconds=8)), (BORIS, timedelta(seconds=9))], jobs=9)
+    assert not await queue.nudge(ANNA)
+    assert await queue.nudge_all(now(BORIS), jobs=9) == 0
+    await queue.nudge_all([(ANNA, timedelta(seconds=8))], jobs=9)
+    assert await queue.depth() == 2
+    assert await redis.zcount("arq:queue", "-inf", datetime.now(UTC).timestamp() * 1000) == 2
+
+
+async def test_whose_turn_it_is_shares_no_job_with_one_whose_turn_comes(queue: Queue, redis: ArqRedis) -> None:
+    later = [(UserId(number), timedelta(seconds=9)) for number in range(10, 17)]
+    assert await queue.nudge_all([*now(ANNA), *later], jobs=4) == 5
+    jobs = [orjson.loads(await redis.get(key)) for key in await redis.keys("arq:job:*")]
+    assert [ANNA] in [job["a"] for job in jobs if job["f"] == DELIVER]
+    assert await queue.oldest() is not None
+
+
 async def test_many_nudges_without_redis_are_lost_without_harm(private_redis: services.RedisServer) -> None:
     private_redis.server.kill()
     redis = open_redis(private_redis.url)

@@ -64,7 +64,6 @@ def _mariadb(url: URL, *, pool_size: int) -> AsyncEngine:
         pool_recycle=1800,
         isolation_level="READ COMMITTED",
         connect_args={
-            "autocommit": True,  # a transaction begins where a writer says so: see `_begins_writing`
             "charset": "utf8mb4",
             "connect_timeout": 10,
             "init_command": _SESSION,
@@ -73,6 +72,11 @@ def _mariadb(url: URL, *, pool_size: int) -> AsyncEngine:
         },
     )
     _begins_writing(engine, "BEGIN")
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def begin_nothing(connection: DBAPIConnection, _record: object) -> None:
+        """A transaction begins where a writer says so. SQLAlchemy, having set the isolation, switches this off."""
+        connection.autocommit(True)  # noqa: FBT003 - the driver's signature
 
     @event.listens_for(engine.sync_engine, "checkin")
     def note(_connection: object, record: ConnectionPoolEntry) -> None:

@@ -188,6 +188,20 @@ async def test_a_time_without_a_zone_is_refused(database: Database, olga: UserId
             await connection.execute(update(users).values(consent_at=NOW.replace(tzinfo=None)))
 
 
+async def test_a_reading_leaves_no_transaction_open_that_would_keep_others_from_changing_a_table(
+    mariadb_only: Database,
+) -> None:
+    async with mariadb_only.reading() as connection:
+        await connection.execute(select(users.c.id))
+        assert (await connection.execute(text("SELECT @@autocommit, @@in_transaction, @@tx_isolation"))).one() == (
+            1, 0, "READ-COMMITTED",
+        )  # fmt: skip
+    async with mariadb_only.writing() as connection:
+        assert await connection.scalar(text("SELECT @@in_transaction")) == 1
+    async with mariadb_only.reading() as connection:
+        assert await connection.scalar(text("SELECT @@in_transaction")) == 0
+
+
 async def test_a_lost_connection_is_replaced(mariadb_only: Database) -> None:
     olga = await new_owner(mariadb_only, "olga@example.org")
     killed = False
