@@ -201,10 +201,10 @@ async def mend(connection: AsyncConnection, side: Side, *, reason: str, since: d
         await connection.execute(
             update(mirrors).where(mirrors.c.user_id == owner, mirrors.c.run_id.is_(None)).values(next_at=since)
         )
-        # The run that met the fault may not have ended yet, and will then put the owner to sleep: wish for another.
+        # A run that met the fault, or only asks the till yet, will put the owner to sleep when it ends: wish for another.
         await connection.execute(
             update(mirrors)
-            .where(mirrors.c.user_id == owner, mirrors.c.run_id.is_not(None), mirrors.c.wanted_at.is_(None))
+            .where(mirrors.c.user_id == owner, mirrors.c.wanted_at.is_(None))
             .values(wanted_at=since, wanted_scope=Scope.DELTA.value, wanted_reasons=["mended"])
         )
     return len(owners)

@@ -32,7 +32,7 @@ _DEADLOCK, _LOCK_TIMEOUT = 1213, 1205
 _WRITING = "evosync_writing"
 _USED_AT = "evosync_used_at"
 _FRESH_SECONDS = 1.0
-"""A connection that was used so lately is alive; should the server have gone since, whoever uses it tries again."""
+"""A connection that was used so lately is alive; should the server have gone since, `read` and `write` try again."""
 _SESSION = (
     "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', "
     "group_concat_max_len = 16777216"  # for `rows`
@@ -155,6 +155,13 @@ class Database:
                 yield connection
 
     async def read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """`work` on a connection that changes nothing; once more on another where the first was lost."""
+        try:
+            async with self.reading() as connection:
+                return await work(connection)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
         async with self.reading() as connection:
             return await work(connection)
 

@@ -1,5 +1,6 @@
 """What the head of every owner's page says of his mirror."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, bindparam, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db.tables.choices import sync_configs
+from evosync.db.tables.choices import sync_configs, sync_filters
 from evosync.db.tables.connections import evotor_connections, vk_connections
 from evosync.db.tables.mirrors import mirrors
 from evosync.db.tables.runs import sync_runs
@@ -36,7 +37,7 @@ class Glance:
     """VK stopped some writes for a while."""
     problems: int = 0
     is_unpaid: bool = False
-    """Evotor is not paid for: no store can be read."""
+    """Evotor is paid for in no store that is switched on: none can be read."""
 
 
 _PROBLEMS: Final = select(func.count(distinct(cached_products.c.product_id))).where(
@@ -44,6 +45,15 @@ _PROBLEMS: Final = select(func.count(distinct(cached_products.c.product_id))).wh
     cached_products.c.gone_at.is_(None),
 )
 _COUNT: Final = _PROBLEMS.where(cached_products.c.user_id == bindparam("user"))
+SHOWN_STORES: Final = (
+    select(func.group_concat(sync_filters.c.entity_id))
+    .where(
+        sync_filters.c.user_id == users.c.id, sync_filters.c.entity_type == "store", sync_filters.c.enabled.is_(True)
+    )
+    .scalar_subquery()
+    .label("shown_stores")
+)
+"""Stores that are switched on, separated by commas; beside a row of `users`."""
 _running, _last = sync_runs.alias("running"), sync_runs.alias("last")
 _GLANCE: Final = (
     select(
@@ -55,6 +65,7 @@ _GLANCE: Final = (
         sync_configs.c.paused_at,
         mirrors.c.pauses,
         mirrors.c.readings,
+        SHOWN_STORES,
         _running.c.id.label("running"),
         _running.c.done,
         _running.c.total,
@@ -76,7 +87,8 @@ _GLANCE: Final = (
 
 def glance_of(row: RowMapping, problems: int, *, at: datetime) -> Glance:
     """`problems` count only once the mirror was started."""
-    states = {reading.get("state") for reading in (row["readings"] or {}).values()}
+    readings: Mapping[str, Mapping[str, Any]] = row["readings"] or {}
+    shown = readings.keys() & set((row["shown_stores"] or "").split(","))
     return Glance(
         evotor=row["evotor"] if row["has_evotor"] else None,
         vk=row["vk"] if row["has_vk"] else None,
@@ -89,7 +101,7 @@ def glance_of(row: RowMapping, problems: int, *, at: datetime) -> Glance:
         last_code=row["code"] or "",
         is_held_back=_holds(row["pauses"], at),
         problems=problems if row["started_at"] is not None else 0,
-        is_unpaid=bool(states) and states == {StoreState.UNPAID.value},
+        is_unpaid=bool(shown) and all(readings[store].get("state") == StoreState.UNPAID.value for store in shown),
     )
 
 

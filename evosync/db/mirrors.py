@@ -335,11 +335,12 @@ async def turns(connection: AsyncConnection, users: Iterable[UserId], now: datet
 def _turn(row: Sequence[Any], now: datetime) -> Turn:
     scope, reasons, next_at, started_at, paused_at, health, run_scope, run_reasons, heartbeat_at, status = row
     wished = Wish(Scope(scope), tuple(reasons)) if scope else None
-    if heartbeat_at is not None and heartbeat_at <= now - SILENCE:
+    is_dead = heartbeat_at is not None and (heartbeat_at <= now - SILENCE or heartbeat_at > now + AHEAD)
+    if is_dead:
         wished = (wished or Wish(Scope(run_scope), ())).with_(Scope(run_scope), run_reasons)
     if status != ACTIVE or paused_at is not None or health == Health.PARKED:
         return Turn(wished, is_due=False)
-    if heartbeat_at is not None and (heartbeat_at <= now - SILENCE or heartbeat_at > now + AHEAD):
+    if is_dead:
         return Turn(wished, is_due=True)
     was_set_back = started_at is not None and started_at > now + AHEAD
     return Turn(wished, is_due=next_at is not None and (next_at <= now or (was_set_back and next_at > now + _FAR)))

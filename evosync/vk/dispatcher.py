@@ -197,7 +197,9 @@ class Dispatcher:
         for call in batch:
             if call.good_until < now:
                 log.warning("vk: waited too long to be sent", extra={"method": call.method})
-                _fail(call, _unknown(call, _OURS))
+                # One that VK only ever found too fast was never done: that much is known of it.
+                refused = Unavailable(Side.VK, f"VK {faults.THROTTLED}", call.method)
+                _fail(call, refused if call.too_fast_since is not None else _unknown(call, _OURS))
         return tuple(call for call in batch if call.good_until >= now)
 
     def _give_up(self, error: CloudError) -> None:

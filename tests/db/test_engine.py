@@ -218,3 +218,13 @@ async def test_a_lost_connection_is_replaced(mariadb_only: Database) -> None:
 
     assert await mariadb_only.write(work) == 1
     assert await failures(mariadb_only, olga) == 3
+
+
+async def test_a_reading_whose_connection_was_cut_just_now_reads_once_more(mariadb_only: Database) -> None:
+    async with mariadb_only.reading() as connection:
+        cut = await connection.scalar(select(func.connection_id()))
+    elsewhere = Database(make_engine(mariadb_only.engine.url.render_as_string(hide_password=False)))
+    async with elsewhere.reading() as connection:
+        await connection.exec_driver_sql(f"KILL {cut}")
+    await elsewhere.close()
+    assert await mariadb_only.read(lambda connection: connection.scalar(select(func.connection_id()))) != cut

@@ -346,6 +346,15 @@ async def test_the_clock_makes_due_what_it_was_set_to(ledger: DbLedger, olga: Us
     assert (await ledger.turns([olga], LATER))[olga].is_due
 
 
+async def test_a_run_of_a_future_that_was_set_back_is_due_with_all_that_it_was_for(
+    ledger: DbLedger, olga: UserId
+) -> None:
+    await ledger.start_run(olga, scope=Scope.FULL, reasons=["asked"], at=LATER)
+    turn = (await ledger.turns([olga], LATER - timedelta(hours=2)))[olga]
+    assert turn.is_due
+    assert turn.wish == Wish(Scope.FULL, ("asked",))
+
+
 async def test_whose_turn_is_coming_is_known_with_its_time(ledger: DbLedger, database: Database) -> None:
     people = [await new_owner(database, f"{number}@example.org") for number in range(4)]
     for number, user in enumerate(people):

@@ -142,6 +142,15 @@ async def test_a_call_that_vk_finds_too_fast_for_longer_than_our_patience_is_not
     assert too_fast.struck == 1
 
 
+async def test_a_create_that_was_only_ever_too_fast_is_known_not_to_be_done_when_its_time_is_over(
+    shop: VkShop, sandbox: Sandbox
+) -> None:
+    (photo,) = await photos(shop, 1)
+    sandbox.fault("error", "*", code=6, times=None)
+    with pytest.raises(Unavailable, match="VK 6"):
+        await shop.add_item(add(), photo, good_until=time.monotonic() + 0.5)
+
+
 @pytest.mark.parametrize("code", [14, 9, 29])
 async def test_when_vk_has_enough_of_a_method_what_waits_for_it_is_not_sent(
     open_sides: OpenSides, sandbox: Sandbox, connection: VkConnection, code: int

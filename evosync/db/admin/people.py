@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db.admin.around import LAST, PAGE, STALE, E, M, S, U, V, around, carried, is_broken, like
-from evosync.db.glance import Glance, glance_of
+from evosync.db.glance import SHOWN_STORES, Glance, glance_of
 from evosync.db.site import UserStatus
 from evosync.db.tables.runs import sync_runs
 from evosync.db.tables.till import cached_products, cached_stores
@@ -140,7 +140,7 @@ async def find_person(connection: AsyncConnection, user: UserId, *, at: datetime
 def _person_query() -> Select[Any]:
     return select(
         *(U.id, U.name, U.email, U.phone, U.status, U.created_at),
-        *(S.started_at, S.paused_at, M.pauses, M.readings),
+        *(S.started_at, S.paused_at, M.pauses, M.readings, SHOWN_STORES),
         E.health.label("evotor"),
         E.sealed.is_not(None).label("has_evotor"),
         V.health.label("vk"),
