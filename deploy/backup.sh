@@ -10,11 +10,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=deploy/read_env.sh
 source "$here/read_env.sh"
 
-folder=${1:?deploy/backup.sh FOLDER}
+folder=$(realpath -m -- "${1:?deploy/backup.sh FOLDER}")
+# Where .env and the compose file are, whoever calls from wherever.
+[[ -n ${ENV_FILE:-} ]] || cd "$here/.."
 mkdir -p "$folder"
 umask 077
 stamp=$(date -u +%Y%m%dT%H%M%SZ)
 file=$folder/evosync-$stamp.sql.gz
+trap 'rm -f "$file.part"' EXIT
 
 # By way of the environment, so that no list of processes shows it.
 MYSQL_PWD=$(secret DATABASE_PASSWORD)
@@ -33,7 +36,6 @@ fi
 gzip -t "$file.part"
 # A dump that broke off lacks its last line.
 [[ $(gzip -dc "$file.part" | tail -n 1) == "-- Dump completed"* ]] || {
-	rm -f "$file.part"
 	echo "deploy/backup.sh: the dump is not whole" >&2
 	exit 1
 }

@@ -3,6 +3,7 @@
 # it is due. Run it as root as often as you like: what is in place stays. certbot's own timer renews later.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+[[ -n ${ENV_FILE:-} ]] || cd "$here/.."
 # shellcheck source=deploy/read_env.sh
 source "$here/read_env.sh"
 # shellcheck source=deploy/listening.sh
@@ -14,6 +15,7 @@ fail() {
 }
 
 DOMAIN=$(setting DOMAIN)
+DOMAIN=${DOMAIN,,}
 [[ -n $DOMAIN ]] || fail "DOMAIN is not set: write it into .env, like DOMAIN=shop.example.ru"
 EMAIL=$(setting SUPPORT_EMAIL)
 for command in certbot nginx envsubst; do
@@ -55,7 +57,7 @@ fi
 contact=(--register-unsafely-without-email)
 [[ -z $EMAIL ]] || contact=(--email "$EMAIL")
 certbot certonly --non-interactive --agree-tos --keep-until-expiring --webroot --webroot-path "$ACME" \
-	--domain "$DOMAIN" --deploy-hook "nginx -s reload" "${contact[@]}"
+	--domain "$DOMAIN" --cert-name "$DOMAIN" --deploy-hook "nginx -s reload" "${contact[@]}"
 [[ -e $live/fullchain.pem ]] || fail "certbot brought no certificate to $live"
 
 conf=$(CERTIFICATES=$live "$here/nginx.sh")

@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 domain=${1:-}
+domain=${domain,,}
 if [[ ! $domain =~ ^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$ ]]; then
 	echo "deploy/first.sh: name the domain, like deploy/first.sh shop.example.ru" >&2
 	exit 2
@@ -22,4 +23,4 @@ sed -e "s|^#DOMAIN=.*|DOMAIN=$domain|" \
 	-e "s|^#DATABASE_PASSWORD=.*|DATABASE_PASSWORD=$(random 32)|" \
 	-e "s|^#EVOTOR_WEBHOOK_SECRET=.*|EVOTOR_WEBHOOK_SECRET=$(random 48)|" .env.example >"$file.new"
 mv "$file.new" "$file"
-echo "$file is written. Look it over: mail (SMTP_...), EVOTOR_APP_ID, OPERATOR_NAME. Keep a copy of SECRET_KEY elsewhere."
+echo "$file is written. Look it over: mail (EMAIL_PROVIDER=smtp, SMTP_...), EVOTOR_APP_ID, OPERATOR_NAME. Keep a copy of SECRET_KEY elsewhere."

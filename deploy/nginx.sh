@@ -3,12 +3,14 @@
 # UPSTREAM may name several, separated by commas: UPSTREAM=127.0.0.1:8080,127.0.0.1:8081
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+[[ -n ${ENV_FILE:-} ]] || cd "$here/.."
 # shellcheck source=deploy/read_env.sh
 source "$here/read_env.sh"
 # shellcheck source=deploy/listening.sh
 source "$here/listening.sh"
 
 DOMAIN=$(setting DOMAIN)
+DOMAIN=${DOMAIN,,}
 if [[ -z $DOMAIN ]]; then
 	echo "deploy/nginx.sh: DOMAIN is not set: write it into .env, like DOMAIN=shop.example.ru" >&2
 	exit 2

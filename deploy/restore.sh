@@ -9,7 +9,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=deploy/read_env.sh
 source "$here/read_env.sh"
 
-file=${1:?deploy/restore.sh FILE.sql.gz}
+file=$(realpath -m -- "${1:?deploy/restore.sh FILE.sql.gz}")
+# Where .env and the compose file are, whoever calls from wherever.
+[[ -n ${ENV_FILE:-} ]] || cd "$here/.."
 name=${DATABASE_NAME:-evosync}
 gzip -t "$file"
 
@@ -26,7 +28,7 @@ fi
 
 tables=$("${client[@]}" "${arguments[@]}" --skip-column-names --batch --execute "SHOW TABLES" "$name" </dev/null)
 if [[ -n $tables ]]; then
-	echo "deploy/restore.sh: $name is not empty; nothing was touched. Drop and create it first, if you mean it." >&2
+	echo "deploy/restore.sh: $name is not empty; nothing was touched. If you mean it, empty it first (see the README)." >&2
 	exit 2
 fi
 gzip -dc "$file" | "${client[@]}" "${arguments[@]}" --default-character-set=utf8mb4 "$name"

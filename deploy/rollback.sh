@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Starts the version that ran before the last deploy/update.sh: deploy/rollback.sh
 #
-# The tables stay as they are: after a release whose notes name a change of them, restore the backup from before it.
+# The tables stay as they are, and an older version serves on them, unless a release's notes say otherwise: then restore
+# the backup from before it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=deploy/read_env.sh
@@ -16,5 +17,10 @@ before=$(setting IMAGE_TAG_PREVIOUS)
 }
 put IMAGE_TAG "$before"
 put IMAGE_TAG_PREVIOUS "${now:-latest}"
-docker compose up -d --no-build --wait
+docker compose up -d --no-build --wait || {
+	echo "deploy/rollback.sh: $before does not get well either: docker compose logs tells why; a backup from before the" \
+		"last update is in ${BACKUPS:-/var/backups/evosync}" >&2
+	exit 1
+}
+put IMAGE_TAG_GOOD "$before"
 echo "$before runs; the same again goes back to ${now:-latest}."

@@ -101,7 +101,7 @@ class Doctor:
         self._one_at_a_time = asyncio.Lock()
         self._report: Report | None = None
         self._looked = 0.0
-        self._newest: str | None = None
+        self._older: frozenset[str | None] | None = None
         self._worker_seen: datetime | None = None
 
     async def report(self) -> Report:
@@ -131,10 +131,10 @@ class Doctor:
         return True
 
     async def _is_migrated(self) -> bool:
-        if self._newest is None:
-            self._newest = await asyncio.to_thread(migrate.newest)
+        if self._older is None:
+            self._older = await asyncio.to_thread(migrate.older)
         async with self._database.reading() as connection:  # not by alembic, which logs each look
-            return bool(await connection.scalar(text("SELECT version_num FROM alembic_version")) == self._newest)
+            return await connection.scalar(text("SELECT version_num FROM alembic_version")) not in self._older
 
     async def _redis_takes_writes(self) -> bool:
         return bool(await self._redis.set(_WELL_KEY, b"1", ex=60))

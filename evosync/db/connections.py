@@ -201,7 +201,7 @@ async def mend(connection: AsyncConnection, side: Side, *, reason: str, since: d
         await connection.execute(
             update(mirrors).where(mirrors.c.user_id == owner, mirrors.c.run_id.is_(None)).values(next_at=since)
         )
-        # A run that met the fault, or only asks the till yet, will put the owner to sleep when it ends: wish for another.
+        # A run that met the fault, or only asks the till yet, puts the owner to sleep when it ends: wish for another.
         await connection.execute(
             update(mirrors)
             .where(mirrors.c.user_id == owner, mirrors.c.wanted_at.is_(None))

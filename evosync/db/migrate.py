@@ -1,5 +1,6 @@
 """Brings a database to a revision, safely when several processes start at once."""
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from hashlib import blake2b
@@ -14,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from evosync import resources
 from evosync.db.engine import Database, make_engine
+
+log = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 600
 """How long a process waits for another one's migration."""
@@ -65,7 +68,20 @@ async def _run(url: str, work: Callable[[Config], None]) -> None:
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
-    await _run(url, lambda config: command.upgrade(config, revision))
+    """Tables that a newer version left stay as they are: its revisions only added to what this one knows."""
+    await _run(url, lambda config: _upgrade(config, revision))
+
+
+def _upgrade(config: Config, revision: str) -> None:
+    held = MigrationContext.configure(config.attributes["connection"]).get_current_revision()
+    if held is None or held in _known(ScriptDirectory.from_config(config)):
+        command.upgrade(config, revision)
+    else:
+        log.warning("the tables are those of a newer version and stay as they are", extra={"revision": held})
+
+
+def _known(revisions: ScriptDirectory) -> frozenset[str]:
+    return frozenset(each.revision for each in revisions.walk_revisions())
 
 
 async def downgrade(url: str, revision: str) -> None:
@@ -84,10 +100,11 @@ async def current(engine: AsyncEngine) -> str | None:
 
 
 async def is_current(engine: AsyncEngine) -> bool:
-    """Whether the database is at the newest revision that this installation knows."""
-    return await current(engine) == newest()
+    """Whether the database has all that this installation needs."""
+    return await current(engine) not in older()
 
 
-def newest() -> str | None:
-    """The newest revision that this installation knows; reads all of their files."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+def older() -> frozenset[str | None]:
+    """Revisions whose tables lack something; reads all of their files. An unknown one is a newer version's."""
+    revisions = ScriptDirectory.from_config(_config())
+    return (_known(revisions) | {None}) - {revisions.get_current_head()}

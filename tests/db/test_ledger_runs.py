@@ -442,3 +442,5 @@ async def test_what_an_outage_broke_is_mended_for_all_and_due(
     assert mirror.evotor is not None
     assert (mirror.evotor.health, mirror.evotor.reason) == (Health.OK, "")
     assert await ledger.due(NOW, 10) == [olga]
+    wish = (await ledger.turns([olga], NOW))[olga].wish
+    assert wish == Wish(Scope.DELTA, ("mended",)), "a quiet run that is just asking the till leaves it standing"

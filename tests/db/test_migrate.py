@@ -3,7 +3,7 @@ import re
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, inspect, select, update
+from sqlalchemy import Connection, Engine, event, inspect, select, text, update
 
 from evosync.db import accounts, migrate, tills
 from evosync.db.engine import Database, make_engine
@@ -118,4 +118,18 @@ async def test_names_that_the_till_said_before_are_found_with_ye_for_yo_too(data
     await migrate.upgrade(database_url)
     async with database.reading() as connection:
         assert await connection.scalar(select(c.name_folded)) == "еж и елка"
+    await database.close()
+
+
+async def test_an_older_version_serves_on_the_tables_of_a_newer_one(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await migrate.upgrade(database_url)
+    database = Database(make_engine(database_url))
+    async with database.writing() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await migrate.upgrade(database_url)
+    assert "newer version" in caplog.text
+    assert await migrate.is_current(database.engine)
+    assert await migrate.current(database.engine) == "9999"
     await database.close()

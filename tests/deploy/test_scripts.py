@@ -174,6 +174,38 @@ def server(machine: Machine) -> Machine:
     return machine
 
 
+def tags(server: Machine) -> dict[str, str]:
+    """What .env says of the images."""
+    return dict(re.findall(r"^(IMAGE_TAG\w*)=(.*)$", server.env_file.read_text(), re.MULTILINE))
+
+
+def test_after_updates_that_do_not_get_well_the_way_back_leads_to_the_version_that_did(server: Machine) -> None:
+    backups = str(server.folder / "backups")
+    assert server.run("update.sh", BACKUPS=backups).returncode == 0  # to `new`, which gets well
+    server.command("docker", 'case "$*" in *--wait*) exit 1;; *mariadb-dump*) echo "-- Dump completed";; esac')
+    for bad in ("bad", "worse"):
+        server.command("git", f'case "$1" in rev-parse) echo {bad};; esac')
+        assert "deploy/rollback.sh starts new again" in server.run("update.sh", BACKUPS=backups).stderr
+    assert tags(server)["IMAGE_TAG_PREVIOUS"] == "new"
+    assert server.run("update.sh", BACKUPS=backups).returncode != 0, "it does not run because it was once tried"
+
+
+def test_an_update_keeps_the_images_of_two_versions(server: Machine) -> None:
+    server.command("docker", 'case "$*" in *mariadb-dump*) echo "-- Dump completed";; *"image ls"*) '
+                   'printf "new\\nold\\nolder\\nlatest\\n";; esac')  # fmt: skip
+    assert server.run("update.sh", BACKUPS=str(server.folder / "backups")).returncode == 0
+    removed = [call.split()[-1] for call in server.calls.read_text().splitlines() if " image rm " in call]
+    assert removed == ["evosync:older", "evosync:latest"]
+
+
+def test_a_dump_that_breaks_off_leaves_nothing_behind(server: Machine) -> None:
+    server.command("docker", 'case "$*" in *mariadb-dump*) echo half; exit 2;; esac')
+    folder = server.folder / "kept"
+    done = server.run("backup.sh", str(folder), DUMP="docker compose exec -T db mariadb-dump")
+    assert done.returncode != 0
+    assert list(folder.iterdir()) == []
+
+
 def test_an_update_is_one_command_and_so_is_the_way_back(server: Machine) -> None:
     done = server.run("update.sh", BACKUPS=str(server.folder / "backups"))
     assert done.returncode == 0, done.stderr
@@ -181,7 +213,7 @@ def test_an_update_is_one_command_and_so_is_the_way_back(server: Machine) -> Non
     order = [next(n for n, call in enumerate(calls) if part in call) for part in ("pull", "dump", "build", "up -d")]
     assert order == sorted(order), "backed up before, and built before what runs is touched"
     assert len(list((server.folder / "backups").glob("*.sql.gz"))) == 1
-    assert "IMAGE_TAG=new\nIMAGE_TAG_PREVIOUS=old\n" in server.env_file.read_text()
+    assert tags(server) == {"IMAGE_TAG": "new", "IMAGE_TAG_PREVIOUS": "old", "IMAGE_TAG_GOOD": "new"}
     assert "SECRET_KEY=k" in server.env_file.read_text()
     assert server.env_file.stat().st_mode & 0o777 == 0o600
     again = server.run("update.sh", BACKUPS=str(server.folder / "backups"))
@@ -189,7 +221,7 @@ def test_an_update_is_one_command_and_so_is_the_way_back(server: Machine) -> Non
 
     back = server.run("rollback.sh")
     assert back.returncode == 0, back.stderr
-    assert "IMAGE_TAG=old\nIMAGE_TAG_PREVIOUS=new\n" in server.env_file.read_text()
+    assert tags(server) == {"IMAGE_TAG": "old", "IMAGE_TAG_PREVIOUS": "new", "IMAGE_TAG_GOOD": "old"}
     assert server.calls.read_text().splitlines()[-1] == "docker compose up -d --no-build --wait"
 
 
