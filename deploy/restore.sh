@@ -34,7 +34,7 @@ fi
 gzip -dc "$file" | "${client[@]}" "${arguments[@]}" --default-character-set=utf8mb4 "$name"
 
 key=${file%.sql.gz}.key
-env=${ENV_FILE:-.env}
+env=$(realpath -m -- "${ENV_FILE:-.env}")
 kept() { ENV_FILE=$key SECRET_KEY="" SECRET_KEY_PREVIOUS="" setting "$1"; }
 is_in_place() {
 	[[ -r $key && $(kept SECRET_KEY) == "$(secret SECRET_KEY)" &&
