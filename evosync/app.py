@@ -130,7 +130,12 @@ async def open_core(settings: Settings, *, clock: Clock = now) -> AsyncIterator[
         )
         ledger = DbLedger(database, sealer=sealer, defaults=Defaults(policy=policy_of(settings)), clock=clock)
         pacer = RedisPacer(redis, settings.vk_requests_per_second)
-        pressure = Pressure(batch_limit=settings.vk_batch_limit, max_in_flight=settings.vk_max_in_flight)
+        pressure = Pressure(
+            batch_limit=settings.vk_batch_limit,
+            max_in_flight=settings.vk_max_in_flight,
+            # Whoever takes over repeats a create two settles after it was noted: none may still be on its way then.
+            patience=settings.vk_settle_seconds,
+        )
         address = VkAddress(settings.vk_api_url, settings.vk_api_version, settings.vk_timeout_seconds)
         metrics = Metrics()
         metrics.rate_limit.set(settings.vk_requests_per_second)

@@ -58,7 +58,10 @@ async def test_whoever_starts_with_settings_of_flower_is_told_where_the_queue_is
 
 
 WAITS_WHILE_IT_IMPORTS = """
+import signal
 import sys
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as at a terminal, also where the tests are in the background
 
 class Waits:
     def find_spec(self, name, path=None, target=None):
