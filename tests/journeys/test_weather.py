@@ -261,8 +261,8 @@ async def any_weather(world: World, mariadb: MariaDB, url: str, redis: RedisServ
         assert (await sees(owner)).title == "In step with the till"
 
 
-# Not in CI: where Redis forgets a lease and another worker is nudged at that moment, an item may be made twice, now and then
-# with seed 1; docs/operation.md says so.
+# Not in CI: where Redis forgets a lease and another worker is nudged at that moment, an item may be made twice. It was,
+# now and then, with seed 1; docs/operation.md says so.
 @pytest.mark.soak
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", range(1, 42))
