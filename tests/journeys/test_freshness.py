@@ -1,19 +1,16 @@
 """How far VK is behind the tills, as the metrics and the admin's list say it alike."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import update
 
-from evosync.db import migrate
 from evosync.db.admin.people import State, Wanted, count_people
 from evosync.db.tables import evotor_connections
 from evosync.domain.errors import Side
 from evosync.domain.mirror import Outcome, Scope, Tally
 from evosync.metrics import Gauges, Metrics
-from evosync.sandbox.state import Sandbox
-from tests.sync.world import Owner, World, open_world
+from tests.sync.world import Owner, World
 
 AN_HOUR, A_DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -26,13 +23,6 @@ class NoBacklog:
 
     async def oldest(self) -> datetime | None:
         return None
-
-
-@pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    await migrate.upgrade(database_url)
-    async with open_world(Sandbox(), database_url) as world:
-        yield world
 
 
 @pytest.fixture
