@@ -27,7 +27,7 @@ from evosync.domain.schedule import Rhythm
 from evosync.embedded import EmbeddedRedis
 from evosync.evotor.client import EvotorTill
 from evosync.evotor.client import Patience as Trying
-from evosync.health import Doctor, Going, Nurse, Pulse, Signs, nursing
+from evosync.health import Doctor, Going, Nurse, Pulse, Signs, SteadyClock, nursing
 from evosync.jobs.roster import Roster, on_the_roster
 from evosync.jobs.sweep import Keep, Sweep, Sweeper, sweeping
 from evosync.jobs.tasks import Context, nobody
@@ -42,12 +42,13 @@ from evosync.sync.engine import Engine, Terms
 from evosync.sync.lanes import Lanes
 from evosync.sync.mailbox import ROUTINE, Message
 from evosync.sync.outage import Outages
-from evosync.sync.ports import Clock, ShopSide, TillSide
+from evosync.sync.ports import Clock, MayWrite, ShopSide, TillSide
 from evosync.sync.push import Picture
 from evosync.sync.run import MirrorRun
 from evosync.sync.supervisor import Supervisor
 from evosync.sync.till_reading import Patience
 from evosync.sync.watchers import Watchers
+from evosync.vk.counted import CountedPacer
 from evosync.vk.dispatcher import Pressure
 from evosync.vk.pacer import RedisPacer
 from evosync.vk.sides import VkAddress, VkSides
@@ -83,8 +84,8 @@ class Clients:
         return EvotorTill(self.http, self._url, token, patience=self._trying, seen=self._saw_till)
 
     @asynccontextmanager
-    async def shop(self, connection: VkConnection) -> AsyncIterator[ShopSide]:
-        async with self.vk.shop(connection) as shop:
+    async def shop(self, connection: VkConnection, may_write: MayWrite | None = None) -> AsyncIterator[ShopSide]:
+        async with self.vk.shop(connection, may_write) as shop:
             yield shop
 
     def _saw_till(self, what: str, code: str, seconds: float) -> None:
@@ -128,8 +129,10 @@ async def open_core(settings: Settings, *, clock: Clock = now) -> AsyncIterator[
         sealer = Sealer(
             [settings.secret_key.get_secret_value(), *(key.get_secret_value() for key in settings.secret_key_previous)]
         )
-        ledger = DbLedger(database, sealer=sealer, defaults=Defaults(policy=policy_of(settings)), clock=clock)
-        pacer = RedisPacer(redis, settings.vk_requests_per_second)
+        lease_for = timedelta(seconds=settings.lease_seconds)
+        defaults = Defaults(policy=policy_of(settings))
+        ledger = DbLedger(database, sealer=sealer, defaults=defaults, clock=clock, alive_for=lease_for)
+        pacer = CountedPacer(RedisPacer(redis, settings.vk_requests_per_second))
         pressure = Pressure(
             batch_limit=settings.vk_batch_limit,
             max_in_flight=settings.vk_max_in_flight,
@@ -139,6 +142,7 @@ async def open_core(settings: Settings, *, clock: Clock = now) -> AsyncIterator[
         address = VkAddress(settings.vk_api_url, settings.vk_api_version, settings.vk_timeout_seconds)
         metrics = Metrics()
         metrics.rate_limit.set(settings.vk_requests_per_second)
+        metrics.rate_busiest.set_function(pacer.per_second)
         called, requested = (partial(tell, Side.VK.value) for tell in (metrics.called, metrics.requested))
         vk = VkSides(http, address, pacer, pressure, seen=called, landed=requested)
         clients = Clients(settings, http, vk, metrics)
@@ -150,7 +154,7 @@ async def open_core(settings: Settings, *, clock: Clock = now) -> AsyncIterator[
         engine = Engine(
             ledger=ledger,
             sides=clients,
-            lease=RedisLease(redis, ttl=timedelta(seconds=settings.lease_seconds)),
+            lease=RedisLease(redis, ttl=lease_for),
             watcher=watchers,
             breakers=outages,
             bell=notices,
@@ -301,7 +305,13 @@ async def worker(core: Core, *, wake_postman: Callable[[], None] = nobody) -> As
     )
     jobs = Jobs(lambda: open_redis(core.redis_url), context, alone=settings.redis_url is None)
     nurse = Nurse(
-        core.doctor, signs, going=lambda: _going(supervisor), interrupt=supervisor.interrupt, renew=jobs.renew
+        core.doctor,
+        signs,
+        going=lambda: _going(supervisor),
+        interrupt=supervisor.interrupt,
+        renew=jobs.renew,
+        stuck=core.metrics.stuck.inc,
+        was_set_back=SteadyClock(core.clock).was_set_back,
     )
     signing = on_the_roster(roster, states=supervisor.states, most=settings.max_runs)
     async with signing, sweeping(sweeper), nursing(nurse), working(jobs):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ WORKER_LATE: Final = timedelta(seconds=30)
 QUEUE_LONG: Final = 5_000
 QUEUE_OLD: Final = timedelta(seconds=60)
 """A job takes milliseconds, so that one that waits for a minute waits for workers that are not there."""
+
+SET_BACK: Final = timedelta(seconds=30)
+"""More than a clock is ever set right by while nobody touches it."""
 
 STUCK: Final = timedelta(minutes=20)
 """A run says something every few seconds; its longest honest silence, VK's time-outs repeated, is some minutes."""
@@ -147,7 +151,7 @@ class Doctor:
 
     async def _cron_ticks(self) -> bool:
         last = await self._pulse.last()
-        return last is not None and self._clock() - last < TICK_LATE
+        return last is not None and abs(self._clock() - last) < TICK_LATE
 
     async def _queue_flows(self) -> bool:
         oldest = await self._backlog.oldest()
@@ -191,6 +195,25 @@ class Signs:
         now = self._clock()
         self._last = {user: at for user, at in self._last.items() if any(run.user == user for run in going)}
         return tuple(run.user for run in going if now - max(self._last.get(run.user, run.since), run.since) > STUCK)
+
+
+class SteadyClock:
+    """Compares the machine's clock with one that nobody sets."""
+
+    def __init__(self, clock: Callable[[], datetime], steady: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._steady = steady
+        self._last = clock(), steady()
+
+    def was_set_back(self) -> bool:
+        """Since it was last asked."""
+        (at, steady), self._last = self._last, (self._clock(), self._steady())
+        return at + timedelta(seconds=self._last[1] - steady) - self._last[0] > SET_BACK
+
+
+def never() -> bool:
+    """For a clock that nobody looks at."""
+    return False
 
 
 def nobody() -> None:
@@ -239,7 +262,8 @@ class Nurse:
 
     `going` are the runs of this process, `interrupt` ends one: with its heart it stops beating in the database,
     and the next tick begins it anew. `renew` begins this process's jobs anew, which is done where the cron does not
-    tick or no worker is heard of, although Redis and the database answer.
+    tick or no worker is heard of, although Redis and the database answer; and at once where the clock `was_set_back`,
+    for arq's cron would wait until it has come again. `stuck` is told of each run that hangs.
     """
 
     def __init__(
@@ -250,6 +274,8 @@ class Nurse:
         going: Callable[[], Sequence[Going]],
         interrupt: Callable[[UserId], bool],
         renew: Callable[[], None] = nobody,
+        stuck: Callable[[], None] = nobody,
+        was_set_back: Callable[[], bool] = never,
         pause: float = _ROUND,
     ) -> None:
         self._doctor = doctor
@@ -257,6 +283,8 @@ class Nurse:
         self._going = going
         self._interrupt = interrupt
         self._renew = renew
+        self._stuck = stuck
+        self._was_set_back = was_set_back
         self._pause = pause
         self._ill: frozenset[str] = frozenset()
         self._idle = 0
@@ -268,8 +296,12 @@ class Nurse:
             await self.look_round()
 
     async def look_round(self) -> None:
+        if self._was_set_back():
+            log.warning("the clock was set back, jobs begun anew")
+            self._renew()
         for user in self._signs.silent(self._going()):
             log.error("run is stuck, begun anew", extra={"user": user, "silent_for": str(STUCK)})
+            self._stuck()
             self._interrupt(user)
         report = await self._doctor.report()
         ill = frozenset(report.ill)
@@ -297,4 +329,4 @@ async def nursing(nurse: Nurse | Lookout) -> AsyncIterator[None]:
             await task
 
 
-__all__ = ["Doctor", "Going", "Lookout", "Nurse", "Pulse", "Report", "Signs", "nursing"]
+__all__ = ["Doctor", "Going", "Lookout", "Nurse", "Pulse", "Report", "Signs", "SteadyClock", "nursing"]

@@ -31,15 +31,15 @@ from sqlalchemy.pool import QueuePool
 
 from evosync import __version__
 from evosync.db import mirrors as turns
+from evosync.db.accounts import UserStatus
 from evosync.db.admin.around import last_carried
 from evosync.db.engine import Database
 from evosync.db.outbox import LetterState
-from evosync.db.site import UserStatus
-from evosync.db.tables import evotor_connections, sync_configs, users, vk_connections
+from evosync.db.tables import evotor_connections, mirrors, sync_configs, users, vk_connections
 from evosync.db.tables.site import letters
 from evosync.domain.connection import Health
 from evosync.domain.ids import RunId, UserId
-from evosync.domain.mirror import Outcome, Progress, RunRecord, Tally
+from evosync.domain.mirror import Outcome, Progress, RunRecord, Scope, Tally
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ _CALL = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _RUN = (0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 _LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _TALLIED = ("created", "updated", "hidden", "shown", "adopted", "failed")
+_FOR_A_RUN, _FOR_VK = "run", "vk"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -93,6 +94,9 @@ class Metrics:
         self.phase_seconds = Histogram(
             "evosync_run_phase_seconds", "Length of a step of a run", ["phase"], buckets=_RUN, registry=registry
         )
+        self.stuck = Counter(
+            "evosync_runs_stuck", "Runs that said nothing for too long and were begun anew", registry=registry
+        )
         self.products = Counter("evosync_products", "Products that runs dealt with", ["result"], registry=registry)
         self.calls = Counter(
             "evosync_cloud_calls", "Calls to the clouds, by how they ended", ["cloud", "method", "code"],
@@ -113,6 +117,11 @@ class Metrics:
         self.rate_limit = Gauge(
             "evosync_vk_rate_limit", "Requests per second and token that are allowed", registry=registry
         )
+        self.rate_busiest = Gauge(
+            "evosync_vk_rate_busiest",
+            "Requests per second of the token that sends most, of the last ten to twenty",
+            registry=registry,
+        )
         self.pool = Gauge("evosync_database_connections", "Pool of this process", ["state"], registry=registry)
         self.queue_depth = Gauge("evosync_queue_depth", "Jobs that wait", registry=registry)
         self.queue_age = Gauge("evosync_queue_age_seconds", "How long the oldest is overdue", registry=registry)
@@ -121,12 +130,30 @@ class Metrics:
         self.overdue = Gauge("evosync_mirrors_overdue_seconds", "How long the first of them waits", registry=registry)
         self.age = Gauge(
             "evosync_mirror_age_seconds",
-            "How far VK is behind the tills, at worst: since a run last carried over, or since the first start",
+            "How far VK is behind the tills, at worst; run: since one last carried over, or since the first start; "
+            "vk: since what is known stays undone because VK stopped a method or its answer was lost",
+            ["waits_for"],
             registry=registry,
-        )  # fmt: skip
+        )
+        self.waiting_for_vk = Gauge(
+            "evosync_mirrors_waiting_for_vk",
+            "Owners, of those in evosync_mirrors, for whom what is known stays undone: VK stopped it or did not answer",
+            registry=registry,
+        )
         self.letters_waiting = Gauge("evosync_letters_waiting", "Letters in the outbox", registry=registry)
-        self.part_up = Gauge("evosync_up", "Whether a part could be asked", ["part"], registry=registry)
+        self.part_up = Gauge("evosync_up", "Whether a part is well, as /health/ready says", ["part"], registry=registry)
         self._phases: dict[RunId, _Phase] = {}
+        self._begin_at_nought()
+
+    def _begin_at_nought(self) -> None:
+        """Whatever may be counted and is known beforehand: Prometheus sees no rise in a counter born with its first."""
+        for scope in Scope:
+            for outcome in Outcome:
+                self.runs.labels(scope.value, outcome.value)
+        for result in _TALLIED:
+            self.products.labels(result)
+        for what in (_FOR_A_RUN, _FOR_VK):
+            self.age.labels(what)
 
     def saw(self, user: UserId, run: RunId, progress: Progress, tally: Tally) -> None:
         del user, tally
@@ -217,7 +244,10 @@ def counting(metrics: Metrics) -> Middleware:
 
 
 class Gauges:
-    """Fills in what has to be asked for. Good for some seconds, whoever asks; a part that is away is marked so."""
+    """Fills in what has to be asked for. Good for some seconds, whoever asks.
+
+    `parts`: which parts are well. The database and Redis have to answer the questions of these figures, too.
+    """
 
     def __init__(
         self,
@@ -227,12 +257,14 @@ class Gauges:
         *,
         clock: Callable[[], datetime],
         phases: Callable[[], Mapping[str, int]],
+        parts: Callable[[], Awaitable[Mapping[str, bool]]],
     ) -> None:
         self._metrics = metrics
         self._database = database
         self._backlog = backlog
         self._clock = clock
         self._phases = phases
+        self._parts = parts
         self._one_at_a_time = asyncio.Lock()
         self._asked = float("-inf")
 
@@ -253,8 +285,13 @@ class Gauges:
         if isinstance(pool, QueuePool):
             metrics.pool.labels("used").set(pool.checkedout())
             metrics.pool.labels("idle").set(pool.checkedin())
-        metrics.part_up.labels("redis").set(await _asked(self._ask_queue))
-        metrics.part_up.labels("database").set(await _asked(self._ask_database))
+        # At once: Prometheus gives up after ten seconds, and what is away takes five to be found so.
+        parts, redis, database = await asyncio.gather(
+            self._parts(), _asked(self._ask_queue), _asked(self._ask_database)
+        )
+        answered = {"redis": redis, "database": database}
+        for part in {**answered, **parts}:
+            metrics.part_up.labels(part).set(parts.get(part, True) and answered.get(part, True))
 
     async def _ask_queue(self) -> None:
         oldest = await self._backlog.oldest()
@@ -265,12 +302,14 @@ class Gauges:
     async def _ask_database(self) -> None:
         now, metrics = self._clock(), self._metrics
         async with self._database.reading() as connection:
-            on, oldest = await _mirrors(connection)
+            fresh = await freshness(connection)
             due, since = await turns.backlog(connection, now)
             waiting = select(func.count()).where(letters.c.state == LetterState.WAITING.value)
             metrics.letters_waiting.set(await connection.scalar(waiting) or 0)
-        metrics.mirrors.set(on)
-        metrics.age.set(0 if oldest is None else max((now - oldest).total_seconds(), 0))
+        metrics.mirrors.set(fresh.on)
+        metrics.waiting_for_vk.set(fresh.waiting)
+        for what, at in ((_FOR_A_RUN, fresh.oldest), (_FOR_VK, fresh.waiting_since)):
+            metrics.age.labels(what).set(0 if at is None else max((now - at).total_seconds(), 0))
         metrics.due.set(due)
         metrics.overdue.set(0 if since is None else (now - since).total_seconds())
 
@@ -289,6 +328,7 @@ _OWNERS = (
     users.join(sync_configs, sync_configs.c.user_id == users.c.id)
     .join(evotor_connections, evotor_connections.c.user_id == users.c.id)
     .join(vk_connections, vk_connections.c.user_id == users.c.id)
+    .join(mirrors, mirrors.c.user_id == users.c.id)
 )
 _ON = (
     users.c.status == UserStatus.ACTIVE.value,
@@ -300,14 +340,32 @@ _ON = (
 _CARRIED_AT = func.coalesce(last_carried(users.c.id, sync_configs.c.started_at), sync_configs.c.started_at)
 
 
-async def _mirrors(connection: AsyncConnection) -> tuple[int, datetime | None]:
-    """How many mirrors should work by themselves, and since when the one that waits longest was not carried over.
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How far VK is behind the tills. Whose key is refused was written to, waits for himself and is not in here.
 
-    Whose key is refused was written to, and waits for himself.
+    `on`: mirrors that should work by themselves; `oldest`: since when the one that waits longest was not carried over.
+    `waiting`: those of them that VK has not let do all that is known; `waiting_since`: the first of them.
     """
-    query = select(func.count(), func.min(_CARRIED_AT)).select_from(_OWNERS).where(*_ON)
-    count, oldest = (await connection.execute(query)).one()
-    return int(count), oldest
+
+    on: int
+    oldest: datetime | None
+    waiting: int
+    waiting_since: datetime | None
+
+    @property
+    def since(self) -> datetime | None:
+        """The older of both: a shop that VK stops is not fresh, though runs carry over what they may."""
+        return min((at for at in (self.oldest, self.waiting_since) if at is not None), default=None)
+
+
+_BEHIND = mirrors.c.behind_since
+
+
+async def freshness(connection: AsyncConnection) -> Freshness:
+    query = select(func.count(), func.min(_CARRIED_AT), func.count(_BEHIND), func.min(_BEHIND))
+    on, oldest, waiting, since = (await connection.execute(query.select_from(_OWNERS).where(*_ON))).one()
+    return Freshness(int(on), oldest, int(waiting), since)
 
 
 @asynccontextmanager
@@ -352,4 +410,4 @@ def guarded_page(gauges: Gauges, token: str) -> Handler:
     return metrics
 
 
-__all__ = ["Gauges", "Metrics", "counting", "feeling_lag", "guarded_page", "open_page"]
+__all__ = ["Freshness", "Gauges", "Metrics", "counting", "feeling_lag", "freshness", "guarded_page", "open_page"]

@@ -18,7 +18,7 @@ from evosync.domain.errors import Side
 from evosync.domain.guard import Finding
 from evosync.domain.ids import UserId
 from evosync.domain.mirror import Outcome
-from evosync.domain.status import NEEDS_OWNER, Standing
+from evosync.domain.status import IN_VK, NEEDS_OWNER, WAITING, Standing
 from evosync.words.letters import Kind
 
 log = logging.getLogger(__name__)
@@ -36,10 +36,6 @@ _AGAIN: Final = timedelta(hours=1)
 """How often the operator is told of the same fault."""
 
 _GOOD: Final = (Outcome.OK.value, Outcome.PARTIAL.value)
-_IN_STEP: Final = frozenset(standing for standing in Standing if standing.value.startswith("in_step")) | {
-    Standing.SOLD_OUT
-}
-_BEHIND: Final = frozenset({Standing.WAIT_CREATE, Standing.WAIT_CHANGE, Standing.WAIT_CHECK, Standing.WAIT_VK})
 
 _p = cached_products.c
 _r = sync_runs.c
@@ -223,8 +219,8 @@ async def _standings(connection: AsyncConnection, user: UserId) -> dict[str, int
         .group_by(_p.status)
     )
     found = {Standing(status): int(count) for status, count in (await connection.execute(query)).all()}
-    same = sum(count for standing, count in found.items() if standing in _IN_STEP)
-    behind = sum(count for standing, count in found.items() if standing in _BEHIND)
+    same = sum(count for standing, count in found.items() if standing in IN_VK)
+    behind = sum(count for standing, count in found.items() if standing in WAITING)
     waiting = sum(count for standing, count in found.items() if standing in NEEDS_OWNER)
     return {"same": same, "behind": behind, "total": same + behind + waiting}
 

@@ -169,7 +169,8 @@ class Queue:
     async def send_letters(self) -> bool:
         """Look at the outbox, soon; as with a nudge, what waits stands in the database already."""
         try:
-            job = await self._redis.enqueue_job(LETTERS, _job_id=LETTERS, _expires=60)
+            async with asyncio.timeout(PATIENCE):
+                job = await self._redis.enqueue_job(LETTERS, _job_id=LETTERS, _expires=60)
         except (RedisError, OSError) as error:
             log.warning("letters not announced", extra={"error": type(error).__name__})
             return False

@@ -148,7 +148,7 @@ class Settings(BaseModel):
     """None: the service runs a server of its own, see `embedded.py`."""
 
     evotor_api_url: CloudUrl = "https://api.evotor.ru"
-    evotor_app_id: str = ""
+    evotor_app_id: str = Field("", pattern=r"^[A-Za-z0-9-]*$")
     evotor_webhook_secret: SecretStr | None = None
     evotor_webhook_secret_previous: SecretList = ()
     evotor_timeout_seconds: Seconds = 30

@@ -141,7 +141,10 @@ def _gauges(core: Core, supervisor: Supervisor | None) -> Gauges:
         states = supervisor.states() if supervisor is not None else ()
         return Counter(state.phase.value for state in states)
 
-    return Gauges(core.metrics, core.database, core.queue, clock=core.clock, phases=phases)
+    async def parts() -> Mapping[str, bool]:
+        return (await core.doctor.report()).parts
+
+    return Gauges(core.metrics, core.database, core.queue, clock=core.clock, phases=phases, parts=parts)
 
 
 def _webhook_secrets(settings: Settings) -> list[str]:
@@ -168,6 +171,7 @@ def _site(settings: Settings) -> Site:
         refresh_interval_seconds=settings.catalog_refresh_interval_seconds,
         policy=policy_of(settings),
         adds_per_day=settings.vk_adds_per_day,
+        till_app=settings.evotor_app_id,
         picture_hosts=_picture_hosts(settings),
     )
 

@@ -3,6 +3,8 @@
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from evosync.db.accounts import fold_email
+
 LONGEST_EMAIL = 254
 
 
@@ -12,7 +14,7 @@ class NotAnAddress(ValueError):
 
 def folded(email: str) -> str:
     """For comparing; never raises, so that any text can be looked up."""
-    return email.strip().casefold()[:LONGEST_EMAIL]
+    return fold_email(email)[:LONGEST_EMAIL]
 
 
 def mail_address(text: str, *, test_domains: bool = False) -> str:

@@ -21,23 +21,21 @@ from evosync.accounts.recovery import send_reset
 from evosync.accounts.sessions import Sessions
 from evosync.accounts.throttle import Limit, Throttle
 from evosync.accounts.till_events import Replayed, replay
-from evosync.db import deliveries, mirrors
-from evosync.db import site as people
+from evosync.db import accounts, deliveries, mirrors, people, single_use, trail
+from evosync.db.accounts import UserStatus
 from evosync.db.admin import work as jobs
 from evosync.db.admin.roles import Role, list_permissions, list_roles, lock_roles, set_permissions, set_roles
 from evosync.db.admin.work import Revived
 from evosync.db.engine import Database
-from evosync.db.site import Person, Purpose, UserStatus, Viewer
+from evosync.db.people import Person, Viewer
+from evosync.db.single_use import Purpose
 from evosync.domain.ids import UserId
-from evosync.domain.mirror import Scope
+from evosync.domain.mirror import Reason, Scope
 from evosync.words.letters import Kind
 
 T = TypeVar("T")
 
 SYSTEM: Final = "system"
-RETRY: Final = "retry"
-"""The reason of a run that an admin asked for."""
-
 LINKS_ACCOUNT: Final = Limit("admin-links", 10, timedelta(hours=1))
 """Letters with a link that admins cause for one account."""
 
@@ -131,7 +129,7 @@ class Desk:
         async def work(connection: AsyncConnection) -> None:
             person, _ = await self._touched(connection, user)
             self._reachable(person)
-            await people.drop_links(connection, user, [Purpose.RESET], at=self.at)
+            await single_use.drop(connection, user, [Purpose.RESET], at=self.at)
             await send_reset(connection, self.links, person, at=self.at)
             await self._record(connection, "reset_sent", user)
 
@@ -148,7 +146,7 @@ class Desk:
                 raise Refused(Why.SUSPENDED)
             if person.status is UserStatus.ACTIVE and person.password_hash is not None:
                 raise Refused(Why.ALREADY_HERE)
-            await people.drop_links(connection, user, [Purpose.INVITE], at=self.at)
+            await single_use.drop(connection, user, [Purpose.INVITE], at=self.at)
             await send_invitation(connection, self.links, person, who=self.by.person.called, at=self.at)
             await self._record(connection, "invitation_sent", user)
 
@@ -158,7 +156,7 @@ class Desk:
     async def invite(
         self, *, email: str | None, phone: str | None, name: str, language: str, time_zone: str, role: str
     ) -> UserId:
-        """Raises `people.Taken`, `Unknown` for a role that there is not."""
+        """Raises `Taken`, `Unknown` for a role that there is not."""
 
         async def work(connection: AsyncConnection) -> UserId:
             chosen = _role(await list_roles(connection), role)
@@ -189,7 +187,7 @@ class Desk:
         language: str,
         roles: Collection[str],
     ) -> frozenset[str]:
-        """What changed, by name. Roles that the admin may not give stay as they are. Raises `people.Taken`, `TooFast`.
+        """What changed, by name. Roles that the admin may not give stay as they are. Raises `Taken`, `TooFast`.
 
         Another address becomes the account's own when the link in the letter to it is pressed; that of an account
         which nobody has opened yet is changed at once, and gets the letter that opens it.
@@ -218,7 +216,7 @@ class Desk:
 
     async def _move(self, connection: AsyncConnection, person: Person, email: str) -> None:
         if person.status is UserStatus.PENDING:
-            await people.drop_links(connection, person.id, _OPENING, at=self.at)
+            await single_use.drop(connection, person.id, _OPENING, at=self.at)
             await people.change_person(connection, person.id, email=email, email_confirmed_at=None)
             there = replace(person, email=email)
             if person.password_hash is None:
@@ -228,8 +226,8 @@ class Desk:
                 await write_letter(connection, there, Kind.CONFIRM, at=self.at, link=link)
             return
         if await people.person_by_email(connection, email) is not None:
-            raise people.Taken
-        await people.drop_links(connection, person.id, [Purpose.NEW_EMAIL], at=self.at)
+            raise accounts.Taken
+        await single_use.drop(connection, person.id, [Purpose.NEW_EMAIL], at=self.at)
         link = await self.links.add(connection, person.id, Purpose.NEW_EMAIL, at=self.at, detail=email)
         await write_letter(connection, person, Kind.NEW_ADDRESS, at=self.at, link=link, to=email)
 
@@ -291,7 +289,7 @@ class Desk:
             person = await people.person(connection, user)
             if person is None:
                 raise Unknown
-            await mirrors.want(connection, user, scope=Scope.FULL, reason=RETRY, at=self.at)
+            await mirrors.want(connection, user, scope=Scope.FULL, reason=Reason.RETRY, at=self.at)
             await self._record(connection, "run_retried", user)
 
         await self.database.write(work)
@@ -349,9 +347,7 @@ class Desk:
             raise Refused(Why.NOWHERE_TO_SEND)
 
     async def _record(self, connection: AsyncConnection, action: str, user: UserId | None, **details: Any) -> None:
-        await people.record(
-            connection, action, actor=self.by.id, user=user, at=self.at, address=self.address, **details
-        )
+        await trail.record(connection, action, actor=self.by.id, user=user, at=self.at, address=self.address, **details)
 
     async def _done(self, work: Callable[[AsyncConnection], Awaitable[T]], what: str, user: UserId | None) -> T:
         try:

@@ -8,9 +8,10 @@ from evosync.accounts.letters import write_letter
 from evosync.accounts.links import Links, find_link, use_link
 from evosync.accounts.recovery import set_password
 from evosync.accounts.sessions import Sessions
-from evosync.db import site as people
+from evosync.db import accounts, people, trail
 from evosync.db.engine import Database
-from evosync.db.site import Person, Purpose, UserStatus
+from evosync.db.people import Person
+from evosync.db.single_use import Purpose
 from evosync.domain.ids import UserId
 from evosync.security.passwords import Passwords
 from evosync.words.letters import Kind
@@ -29,14 +30,12 @@ async def open_account(
     at: datetime,
     role: str = "user",
 ) -> UserId:
-    """A pending account and the invitation to it. Raises `people.Taken`."""
-    user = await people.add_person(
+    """A pending account and the invitation to it. Raises `Taken`."""
+    user = await accounts.create_user(
         connection,
         email=email,
         phone=phone,
         name=name,
-        password_hash=None,
-        status=UserStatus.PENDING,
         language=language,
         time_zone=time_zone,
         at=at,
@@ -45,7 +44,7 @@ async def open_account(
     person = await people.person(connection, user)
     if person is not None:
         await send_invitation(connection, links, person, who=by.called, at=at)
-    await people.record(connection, "invited", actor=by.id, user=user, at=at)
+    await trail.record(connection, "invited", actor=by.id, user=user, at=at)
     return user
 
 
@@ -84,7 +83,7 @@ async def accept(
         person = await people.lock_person(connection, link.user)
         assert person is not None, "a link goes with its account"  # noqa: S101 - the foreign key sees to it
         await set_password(connection, person, hashed, at=at, name=name, consent_at=at)
-        await people.record(connection, "invitation_accepted", actor=person.id, user=person.id, at=at, address=address)
+        await trail.record(connection, "invitation_accepted", actor=person.id, user=person.id, at=at, address=address)
         return person.id
 
     user = await database.write(work)

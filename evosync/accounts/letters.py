@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db import outbox
-from evosync.db import site as people
-from evosync.db.site import Person, UserStatus
+from evosync.db import outbox, people
+from evosync.db.accounts import UserStatus
+from evosync.db.people import Person
 from evosync.domain.errors import Side
 from evosync.domain.ids import UserId
 from evosync.words.letters import LETTERS, Kind

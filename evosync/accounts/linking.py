@@ -13,18 +13,18 @@ from evosync.accounts.invites import send_invitation
 from evosync.accounts.links import Links
 from evosync.accounts.signin import Verdict, sign_in
 from evosync.accounts.throttle import Throttle
-from evosync.accounts.till_events import CONNECTED, obey
-from evosync.db import deliveries, mirrors, till_accounts
-from evosync.db import site as people
+from evosync.accounts.till_events import obey
+from evosync.db import accounts, deliveries, mirrors, people, till_accounts, trail
+from evosync.db.accounts import Taken, UserStatus
 from evosync.db.connections import Claimed, save_evotor
 from evosync.db.deliveries import Delivery, Kind, State
 from evosync.db.engine import Database
-from evosync.db.site import Person, Taken, UserStatus
+from evosync.db.people import Person
 from evosync.db.till_accounts import TillAccount
 from evosync.domain.connection import Health
 from evosync.domain.errors import CloudError
 from evosync.domain.ids import UserId
-from evosync.domain.mirror import Scope
+from evosync.domain.mirror import Reason, Scope
 from evosync.security.passwords import Passwords
 from evosync.security.seal import Sealer
 
@@ -113,7 +113,7 @@ class Desk:
         async def work(connection: AsyncConnection) -> Linked:
             await self._give_till(connection, till_user, user, at=at)
             linked = await self._linked(connection, user, till_user, at=at)
-            await people.record(connection, "till_linked", actor=user, user=user, at=at, address=address)
+            await trail.record(connection, "till_linked", actor=user, user=user, at=at, address=address)
             await deliveries.add(connection, Delivery(Kind.VERIFY, at, till_user, user, state=State.DONE, done_at=at))
             return linked
 
@@ -178,22 +178,12 @@ class Desk:
             raise NotLinked(Why.KNOWN_ADDRESS)
         if email is None and phone is not None and await till_accounts.is_phone_known(connection, phone):
             raise NotLinked(Why.KNOWN_ADDRESS)
-        user = await people.add_person(
-            connection,
-            email=email,
-            phone=phone,
-            name="",
-            password_hash=None,
-            status=UserStatus.PENDING,
-            language="ru",
-            time_zone="Europe/Moscow",
-            at=at,
-        )
+        user = await accounts.create_user(connection, email=email, phone=phone, role="user", at=at)
         await till_accounts.tie(connection, user, till_user)
         person = await people.person(connection, user)
         if person is not None and _can_be_reached(person, sms=self.sms):
             await send_invitation(connection, self.links, person, who="Эвотор", at=at)
-        await people.record(connection, "opened_by_till", actor=None, user=user, at=at)
+        await trail.record(connection, "opened_by_till", actor=None, user=user, at=at)
         return user
 
     async def _give_till(self, connection: AsyncConnection, till_user: str, user: UserId, *, at: datetime) -> None:
@@ -210,7 +200,7 @@ class Desk:
             await till_accounts.tie(connection, user, till_user)
             return
         await till_accounts.move(connection, holder.user, user, sealer=self.sealer, at=at)
-        await mirrors.want(connection, user, scope=Scope.FULL, reason=CONNECTED, at=at)
+        await mirrors.want(connection, user, scope=Scope.FULL, reason=Reason.CONNECTED, at=at)
         if holder.email is None and holder.phone is None:
             await people.remove_person(connection, holder.user)
 
@@ -228,8 +218,8 @@ class Desk:
             return False
         if not is_same:
             await save_evotor(connection, known.user, token, till_user=known.till_user, sealer=self.sealer, at=at)
-            await people.record(connection, "evotor_connected", actor=None, user=known.user, at=at)
-        await mirrors.want(connection, known.user, scope=Scope.FULL, reason=CONNECTED, at=at)
+            await trail.record(connection, "evotor_connected", actor=None, user=known.user, at=at)
+        await mirrors.want(connection, known.user, scope=Scope.FULL, reason=Reason.CONNECTED, at=at)
         return True
 
     async def _twice(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:

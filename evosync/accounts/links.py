@@ -10,8 +10,8 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db import site as people
-from evosync.db.site import Link, Purpose
+from evosync.db import single_use
+from evosync.db.single_use import Link, Purpose
 from evosync.domain.ids import UserId
 
 LIFETIMES: Final = {
@@ -47,7 +47,7 @@ class Links:
     ) -> int:
         """The number of the new link, for the letter that will carry it."""
         nonce = secrets.token_bytes(16)
-        return await people.add_link(
+        return await single_use.add(
             connection,
             user=user,
             purpose=purpose,
@@ -69,7 +69,7 @@ class Links:
 
 async def find_link(connection: AsyncConnection, secret: str, *purposes: Purpose, at: datetime) -> Link:
     """The link that this secret opens, looked at and not used. Raises `BadLink`."""
-    found = await people.link_by_hash(connection, _hash(secret))
+    found = await single_use.by_hash(connection, _hash(secret))
     if found is None or found.purpose not in purposes or found.used_at is not None or found.expires_at <= at:
         raise BadLink
     return found
@@ -78,7 +78,7 @@ async def find_link(connection: AsyncConnection, secret: str, *purposes: Purpose
 async def use_link(connection: AsyncConnection, secret: str, *purposes: Purpose, at: datetime) -> Link:
     """The same, and used up. Raises `BadLink` for all but the first of several presses."""
     found = await find_link(connection, secret, *purposes, at=at)
-    if not await people.use_link(connection, found.id, at=at):
+    if not await single_use.use(connection, found.id, at=at):
         raise BadLink
     return found
 

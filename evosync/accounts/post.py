@@ -8,11 +8,10 @@ from typing import Final
 
 from evosync.accounts.letters import BROKEN, SMS
 from evosync.accounts.links import BadLink, Links
-from evosync.db import connections, outbox
-from evosync.db import site as people
+from evosync.db import connections, outbox, single_use
 from evosync.db.engine import Database
 from evosync.db.outbox import LetterRow, LetterState
-from evosync.db.site import Link
+from evosync.db.single_use import Link
 from evosync.notify.letters import Renderer
 from evosync.notify.mail import Mail, NotSent
 from evosync.notify.sms import Sms
@@ -73,7 +72,7 @@ class PostOffice:
         number = letter.link_id
         if number is None:
             return None
-        found = await self.database.read(lambda connection: people.link(connection, number))
+        found = await self.database.read(lambda connection: single_use.get(connection, number))
         is_good = found is not None and found.used_at is None and found.expires_at > self.clock()
         return found if is_good else None
 

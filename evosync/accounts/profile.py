@@ -11,9 +11,11 @@ from evosync.accounts.links import Links
 from evosync.accounts.recovery import require_password
 from evosync.accounts.sessions import Sessions
 from evosync.accounts.throttle import MAIL_ACCOUNT, Throttle
-from evosync.db import site as people
+from evosync.db import people, trail
+from evosync.db.accounts import UserStatus
 from evosync.db.engine import Database
-from evosync.db.site import NOTICES, Person, Purpose, UserStatus
+from evosync.db.people import NOTICES, Person
+from evosync.db.single_use import Purpose
 from evosync.db.takeout import everything_about
 from evosync.security.passwords import Passwords
 from evosync.words.letters import Kind
@@ -30,7 +32,7 @@ async def edit(
         await people.change_person(
             connection, person.id, name=name, phone=phone, language=language, time_zone=time_zone
         )
-        await people.record(connection, "profile_edited", actor=person.id, user=person.id, at=at)
+        await trail.record(connection, "profile_edited", actor=person.id, user=person.id, at=at)
 
     await database.write(work)
 
@@ -62,7 +64,7 @@ async def ask_for_address(
             return
         link = await links.add(connection, person.id, Purpose.NEW_EMAIL, at=at, detail=email)
         await write_letter(connection, person, Kind.NEW_ADDRESS, at=at, link=link, to=email)
-        await people.record(connection, "email_change_asked", actor=person.id, user=person.id, at=at)
+        await trail.record(connection, "email_change_asked", actor=person.id, user=person.id, at=at)
 
     await database.write(work)
 
@@ -107,7 +109,7 @@ async def erase(connection: AsyncConnection, person: Person, *, by: Person, at: 
         raise LastSystemUser
     await people.remove_person(connection, person.id)
     actor = None if by.id == person.id else by.id
-    await people.record(connection, "account_deleted", actor=actor, user=None, at=at, number=person.id)
+    await trail.record(connection, "account_deleted", actor=actor, user=None, at=at, number=person.id)
 
 
 async def my_data(database: Database, sessions: Sessions, person: Person, *, at: datetime) -> Mapping[str, Any]:

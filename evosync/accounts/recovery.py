@@ -8,9 +8,11 @@ from evosync.accounts.letters import write_letter
 from evosync.accounts.links import Links, find_link, use_link
 from evosync.accounts.sessions import Sessions
 from evosync.accounts.throttle import MAIL_ACCOUNT, MAIL_ADDRESS, PASSWORD_ACCOUNT, Throttle
-from evosync.db import site as people
+from evosync.db import people, single_use, trail
+from evosync.db.accounts import UserStatus
 from evosync.db.engine import Database
-from evosync.db.site import Person, Purpose, UserStatus
+from evosync.db.people import Person
+from evosync.db.single_use import Purpose
 from evosync.domain.ids import UserId
 from evosync.security.passwords import Passwords
 from evosync.words.letters import Kind
@@ -76,7 +78,7 @@ async def reset(
         assert person is not None, "a link goes with its account"  # noqa: S101 - the foreign key sees to it
         await set_password(connection, person, hashed, at=at)
         await write_letter(connection, person, Kind.PASSWORD_CHANGED, at=at, changed_at=at, device=device)
-        await people.record(connection, "password_reset", actor=person.id, user=person.id, at=at, address=address)
+        await trail.record(connection, "password_reset", actor=person.id, user=person.id, at=at, address=address)
         return person.id
 
     user = await database.write(work)
@@ -94,7 +96,7 @@ async def set_password(
     if person.email and person.email_confirmed_at is None:
         values["email_confirmed_at"] = at
     await people.change_person(connection, person.id, **values)
-    await people.drop_links(connection, person.id, _OPENING, at=at)
+    await single_use.drop(connection, person.id, _OPENING, at=at)
 
 
 async def change_password(
@@ -116,9 +118,9 @@ async def change_password(
 
     async def work(connection: AsyncConnection) -> None:
         await people.change_person(connection, person.id, password_hash=hashed)
-        await people.drop_links(connection, person.id, _OPENING, at=at)
+        await single_use.drop(connection, person.id, _OPENING, at=at)
         await write_letter(connection, person, Kind.PASSWORD_CHANGED, at=at, changed_at=at, device=device)
-        await people.record(connection, "password_changed", actor=person.id, user=person.id, at=at, address=address)
+        await trail.record(connection, "password_changed", actor=person.id, user=person.id, at=at, address=address)
 
     await database.write(work)
     await sessions.end_all(person.id)

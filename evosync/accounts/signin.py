@@ -6,9 +6,10 @@ from enum import Enum, auto
 
 from evosync.accounts.addresses import folded
 from evosync.accounts.throttle import SIGN_IN_ACCOUNT, SIGN_IN_ACCOUNT_HERE, SIGN_IN_ADDRESS, Throttle
-from evosync.db import site as people
+from evosync.db import people, trail
+from evosync.db.accounts import UserStatus
 from evosync.db.engine import Database
-from evosync.db.site import Person, UserStatus
+from evosync.db.people import Person
 from evosync.security.passwords import Passwords
 
 
@@ -53,7 +54,7 @@ async def sign_in(
     if person.status is UserStatus.PENDING:
         return Attempt(Verdict.PENDING, person)
     await database.write(
-        lambda connection: people.record(
+        lambda connection: trail.record(
             connection, "signed_in", actor=person.id, user=person.id, at=at, address=address
         )
     )

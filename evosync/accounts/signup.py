@@ -8,9 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from evosync.accounts.letters import write_letter
 from evosync.accounts.links import Links, find_link, use_link
 from evosync.accounts.throttle import MAIL_ACCOUNT, MAIL_ADDRESS, REGISTER_ADDRESS, Throttle
-from evosync.db import site as people
+from evosync.db import accounts, people, single_use, trail
+from evosync.db.accounts import Taken, UserStatus
 from evosync.db.engine import Database
-from evosync.db.site import Link, Person, Purpose, Taken, UserStatus
+from evosync.db.people import Person
+from evosync.db.single_use import Link, Purpose
 from evosync.domain.ids import UserId
 from evosync.security.passwords import Passwords
 from evosync.words.letters import Kind
@@ -44,18 +46,18 @@ async def register(
     async def work(connection: AsyncConnection) -> None:
         known = await people.person_by_email(connection, email)
         if known is None:
-            made = await people.add_person(
+            made = await accounts.create_user(
                 connection,
                 email=email,
+                role="user",
                 name=name,
                 password_hash=hashed,
-                status=UserStatus.PENDING,
                 language=language,
                 time_zone=time_zone,
                 consent_at=at,
                 at=at,
             )
-            await people.record(connection, "registered", actor=made, user=made, at=at, address=address)
+            await trail.record(connection, "registered", actor=made, user=made, at=at, address=address)
             known = await people.person(connection, made)
         if known is not None:
             await _answer(connection, known, hashed)
@@ -122,8 +124,8 @@ async def confirm(database: Database, secret: str, *, address: str, at: datetime
         if person.status is UserStatus.PENDING:
             values["status"] = UserStatus.ACTIVE.value
         await people.change_person(connection, person.id, **values)
-        await people.drop_links(connection, person.id, [Purpose.CONFIRM], at=at)
-        await people.record(connection, "email_confirmed", actor=person.id, user=person.id, at=at, address=address)
+        await single_use.drop(connection, person.id, [Purpose.CONFIRM], at=at)
+        await trail.record(connection, "email_confirmed", actor=person.id, user=person.id, at=at, address=address)
         return person.id
 
     return await database.write(work)
@@ -132,7 +134,7 @@ async def confirm(database: Database, secret: str, *, address: str, at: datetime
 async def _move(connection: AsyncConnection, person: Person, email: str, *, at: datetime, address: str) -> None:
     await people.change_person(connection, person.id, email=email, email_confirmed_at=at)
     # Letters to the former address must not open the account any more.
-    await people.drop_links(connection, person.id, [Purpose.NEW_EMAIL, Purpose.RESET, Purpose.CONFIRM], at=at)
+    await single_use.drop(connection, person.id, [Purpose.NEW_EMAIL, Purpose.RESET, Purpose.CONFIRM], at=at)
     if person.email:
         await write_letter(connection, person, Kind.ADDRESS_CHANGED, at=at, to=person.email, changed_at=at)
-    await people.record(connection, "email_changed", actor=person.id, user=person.id, at=at, address=address)
+    await trail.record(connection, "email_changed", actor=person.id, user=person.id, at=at, address=address)

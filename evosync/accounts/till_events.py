@@ -3,25 +3,17 @@
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum, auto
-from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.accounts.letters import tell
-from evosync.db import deliveries, mirrors, till_accounts
-from evosync.db import site as people
+from evosync.db import deliveries, mirrors, till_accounts, trail
 from evosync.db.deliveries import Delivery, Kind, Known, State
 from evosync.db.till_accounts import SUBSCRIPTION_OVER, UNINSTALLED, TillAccount
 from evosync.domain.connection import Health
 from evosync.domain.ids import UserId
-from evosync.domain.mirror import Scope
+from evosync.domain.mirror import Reason, Scope
 from evosync.words.letters import Kind as Letter
-
-CONNECTED: Final = "connected"
-"""The reason of the run that follows a new token: it tests the token first."""
-
-REPLAY: Final = "replay"
-"""The reason of a run that follows a delivery which an admin replayed."""
 
 
 class Replayed(Enum):
@@ -67,7 +59,7 @@ async def replay(connection: AsyncConnection, found: Delivery, *, at: datetime) 
         is_late = await _is_late(connection, found)
         became = Replayed.LATE if is_late else await _carry_out(connection, known, replace(found, received_at=at))
     elif known.is_connected and known.health is not Health.PARKED:
-        await mirrors.want(connection, found.user, scope=Scope.FULL, reason=REPLAY, at=at)
+        await mirrors.want(connection, found.user, scope=Scope.FULL, reason=Reason.REPLAY, at=at)
         became = Replayed.DUE
     if became in {Replayed.DUE, Replayed.PARKED}:
         await deliveries.finish(connection, [found.id], at=at)
@@ -99,14 +91,14 @@ async def _park(connection: AsyncConnection, known: TillAccount, reason: str, *,
         return Replayed.NOTHING
     if not was_parked:
         await tell(connection, known.user, Letter.EVOTOR_PARKED, at=at, since_at=at, code=reason)
-    await people.record(connection, "till_parked", actor=None, user=known.user, at=at, code=reason)
+    await trail.record(connection, "till_parked", actor=None, user=known.user, at=at, code=reason)
     return Replayed.PARKED
 
 
 async def _resume(connection: AsyncConnection, known: TillAccount, *, at: datetime) -> Replayed:
     await till_accounts.unpark(connection, known.user)
-    await mirrors.want(connection, known.user, scope=Scope.FULL, reason=CONNECTED, at=at)
-    await people.record(connection, "till_resumed", actor=None, user=known.user, at=at)
+    await mirrors.want(connection, known.user, scope=Scope.FULL, reason=Reason.CONNECTED, at=at)
+    await trail.record(connection, "till_resumed", actor=None, user=known.user, at=at)
     return Replayed.DUE
 
 
@@ -152,4 +144,4 @@ def _order(delivery: Delivery) -> tuple[str, float] | None:
     return ("installation", float(time)) if isinstance(time, int | float) else None
 
 
-__all__ = ["CONNECTED", "REPLAY", "Replayed", "obey", "replay"]
+__all__ = ["Replayed", "obey", "replay"]

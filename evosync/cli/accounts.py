@@ -11,11 +11,11 @@ from evosync.accounts.pasted import NotACommunity, NotAKey, read_community, read
 from evosync.app import Core
 from evosync.cli.errors import UserError
 from evosync.cli.terminal import said
-from evosync.db import accounts, connections
+from evosync.db import accounts, connections, people
 from evosync.domain.connection import Token
 from evosync.domain.errors import CloudError
 from evosync.domain.ids import CommunityId, UserId
-from evosync.domain.mirror import Scope
+from evosync.domain.mirror import Reason, Scope
 from evosync.security.passwords import Passwords
 from evosync.vk.connect import Checked, Step, check_connection, community_named
 
@@ -31,10 +31,11 @@ _STEPS = {
 
 async def find(core: Core, email: str) -> UserId:
     """Raises `UserError` for an unknown address."""
-    user = await core.database.read(lambda connection: accounts.find_user_by_email(connection, email))
-    if user is None:
+    folded = accounts.fold_email(email)
+    person = await core.database.read(lambda connection: people.person_by_email(connection, folded))
+    if person is None:
         raise UserError(f"no account has the email {email}; make one: evosync user create {email} --role user")
-    return user.id
+    return person.id
 
 
 async def create(core: Core, options: argparse.Namespace) -> int:
@@ -87,7 +88,7 @@ async def connect(core: Core, options: argparse.Namespace) -> int:
     except connections.Claimed:
         whose = "this till account" if typed is None else "this community"
         raise UserError(f"{whose} belongs to another owner here: disconnect it there first") from None
-    await core.ledger.want(user, scope=Scope.FULL, reason="connected", at=core.clock())
+    await core.ledger.want(user, scope=Scope.FULL, reason=Reason.CONNECTED, at=core.clock())
     return 0
 
 

@@ -11,7 +11,7 @@ from evosync.cli.errors import UserError
 from evosync.cli.sync import run_once
 from evosync.db import choices
 from evosync.domain.ids import ROOT, GroupId, StoreId, UserId
-from evosync.domain.mirror import Scope
+from evosync.domain.mirror import Reason, Scope
 from evosync.domain.policy import Choice
 
 _NO_GROUP = '""'
@@ -40,7 +40,7 @@ async def choose(core: Core, options: argparse.Namespace) -> int:
         choice = await core.database.write(switch)
     except (choices.Unknown, NoResultFound):
         raise UserError("the till has no such store or group; its stores:\n" + await _listed(core, user)) from None
-    await core.ledger.want(user, scope=Scope.FULL, reason="choice", at=core.clock())
+    await core.ledger.want(user, scope=Scope.FULL, reason=Reason.CHOICE, at=core.clock())
     what = "the group" if group is not None else "the store" if store is not None else "all stores and groups"
     print(f"Switched {what} {'on' if options.on else 'off'}.")
     if options.on and store is not None:
@@ -74,7 +74,7 @@ async def _left_off(core: Core, user: UserId, choice: Choice, store: StoreId, gr
 
 async def _read_till(core: Core, user: UserId) -> None:
     """The till has not been read yet: without it there is nothing to choose from."""
-    record = await run_once(core, user, reason="connected", dry=True)
+    record = await run_once(core, user, reason=Reason.CONNECTED, dry=True)
     if record is None:
         raise UserError("no till is connected: evosync connect EMAIL evotor")
 

@@ -20,6 +20,7 @@ from evosync.cli.errors import UserError
 from evosync.cli.migrate import migrate
 from evosync.cli.serve import serve
 from evosync.cli.sync import sync
+from evosync.db.migrate import Busy
 from evosync.embedded import EmbeddedRedisError
 from evosync.sandbox.cli import main as sandbox_main
 from evosync.settings import Settings, SettingsError, load_settings
@@ -49,7 +50,7 @@ def obey(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
             for notice in settings.notices:
                 log.warning(notice)
         return asyncio.run(_run(settings, options))
-    except (UserError, SettingsError, EmbeddedRedisError) as mistake:
+    except (UserError, SettingsError, EmbeddedRedisError, Busy) as mistake:
         print(f"evosync: {mistake}", file=sys.stderr)
         return 2
     except RedisError as error:

@@ -19,7 +19,7 @@ from evosync.db import accounts, choices, connections
 from evosync.domain.connection import Token
 from evosync.domain.errors import CloudError
 from evosync.domain.ids import CommunityId, RunId, UserId
-from evosync.domain.mirror import Progress, RunRecord, Scope, Tally
+from evosync.domain.mirror import Progress, Reason, RunRecord, Scope, Tally
 from evosync.sandbox.cli import read_catalog
 from evosync.sandbox.seed import Demo, seed_demo
 from evosync.sandbox.server import Running
@@ -172,12 +172,12 @@ async def _owner(core: Core, seeded: Demo) -> UserId:
 
 async def _first_run(core: Core, user: UserId, stopping: asyncio.Event) -> int:
     """Read, switch everything on, start; then watch the service do the first run."""
-    await run_once(core, user, reason="connected", dry=True)
+    await run_once(core, user, reason=Reason.CONNECTED, dry=True)
     await core.database.write(lambda connection: choices.set_choice(connection, user, on=True))
     await core.database.write(lambda connection: choices.start_mirror(connection, user, at=core.clock()))
     first = _FirstRun()
     with core.watchers.joined(first):
-        await want(core, user, scope=Scope.FULL, reason="start")
+        await want(core, user, scope=Scope.FULL, reason=Reason.START)
         await _either(first.over, stopping)
     if first.record is None:
         return 1

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from evosync.app import Core, Parts, open_core, settle, worker
 from evosync.cli.doors import Door, Doors, refused, taken
+from evosync.cli.watchdog import watched
 from evosync.jobs.postman import Postman, walking
 from evosync.metrics import feeling_lag
 from evosync.reports import start_reports
@@ -36,11 +37,13 @@ async def serve(settings: Settings, parts: Parts, *, host: str, port: int) -> in
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, stopping.set)
-        async with open_core(settings) as core, running(core, parts, doors) as address:
-            settle()
-            log.info("serving", extra={"address": address, "parts": parts.name})
-            await stopping.wait()
-            log.info("stopping")
+        async with open_core(settings) as core:
+            with watched():
+                async with running(core, parts, doors) as address:
+                    settle()
+                    log.info("serving", extra={"address": address, "parts": parts.name})
+                    await stopping.wait()
+                    log.info("stopping")
     return 0
 
 

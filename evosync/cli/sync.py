@@ -4,8 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -20,10 +19,9 @@ from evosync.db.connections import UNREADABLE
 from evosync.domain.action import AddAlbum, AddItem, EditItem, HideDouble, KeepLink, Plan, RenameAlbum, Unplace
 from evosync.domain.connection import Connection, Health, VkConnection
 from evosync.domain.ids import UserId
-from evosync.domain.mirror import Mirror, Outcome, RunRecord, Scope
+from evosync.domain.mirror import Mirror, Outcome, Reason, RunRecord, Scope
 from evosync.sync.mailbox import Mailbox, Message
 from evosync.sync.one_run import FINAL, OneRun
-from evosync.sync.ports import Held
 
 _LEASE_LOOK = 0.5
 
@@ -38,9 +36,11 @@ async def sync(core: Core, options: argparse.Namespace) -> int:
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopping.set)
     with core.watchers.joined(Bar()):
-        run = await run_planned(core, user, reason="command", dry=options.dry_run, stopping=stopping)
+        run = await run_planned(core, user, reason=Reason.COMMAND, dry=options.dry_run, stopping=stopping)
+    if run is None and stopping.is_set():
+        raise UserError("stopped before the run began: another run of this account is going on")
     if run is None:
-        raise UserError("the run could not start: the account was suspended or paused just now")
+        raise UserError("the run could not start: the account was suspended or its till disconnected just now")
     record, plan = run
     if mirror.vk is None:
         print(
@@ -98,31 +98,23 @@ async def run_planned(
     core: Core, user: UserId, *, reason: str, dry: bool, stopping: asyncio.Event
 ) -> tuple[RunRecord, Plan | None] | None:
     """The run's record, with its plan where it got that far; None if the user's mirror is not to be run."""
-    async with _lease(core, user, stopping) as held:
-        mirror = await core.ledger.mirror(user)
-        if held is None or mirror is None or mirror.evotor is None:
-            return None
-        message = Message(Scope.FULL, frozenset({reason}))
-        one = OneRun(core.engine, mirror, message, stopping, Mailbox(), held, dry=dry)
-        record = await one.go()
-        return record, None if one.draft is None else one.draft.plan
-
-
-@asynccontextmanager
-async def _lease(core: Core, user: UserId, stopping: asyncio.Event) -> AsyncIterator[Held | None]:
-    """The user's lease, waited for while a running service has it."""
     told = False
     while True:
         async with core.engine.lease.hold(user) as held:
             if held is not None:
-                yield held
-                return
+                mirror = await core.ledger.mirror(user)
+                if mirror is None or mirror.evotor is None:
+                    return None
+                message = Message(Scope.FULL, frozenset({reason}))
+                one = OneRun(core.engine, mirror, message, stopping, Mailbox(), held, dry=dry)
+                record = await one.go()
+                if record is not None:
+                    return record, None if one.planned is None else one.planned.plan
         if not told:
             told = True
             print("Another run of this account is going on; waiting for it to end.", file=sys.stderr, flush=True)
         if stopping.is_set():
-            yield None
-            return
+            return None
         await asyncio.sleep(_LEASE_LOOK)
 
 

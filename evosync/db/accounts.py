@@ -1,22 +1,13 @@
-"""People: found, made, and what their roles let them do."""
+"""How accounts come to be."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db.tables import (
-    mirrors,
-    permissions,
-    role_permissions,
-    roles,
-    sync_configs,
-    user_roles,
-    users,
-)
+from evosync.db.tables import mirrors, roles, sync_configs, user_roles, users
 from evosync.domain.ids import UserId
 
 
@@ -35,38 +26,7 @@ class Taken(Exception):
     """Another account has this email."""
 
 
-@dataclass(frozen=True, slots=True)
-class User:
-    """An account. Its roles are `roles_of`, and nothing else."""
-
-    id: UserId
-    email: str | None
-    phone: str | None
-    name: str
-    password_hash: str | None
-    status: UserStatus
-    language: str
-    time_zone: str
-    email_confirmed_at: datetime | None
-    created_at: datetime
-
-    def __repr__(self) -> str:
-        return f"User({self.id})"
-
-
 _u = users.c
-_USER = select(
-    _u.id,
-    _u.email,
-    _u.phone,
-    _u.name,
-    _u.password_hash,
-    _u.status,
-    _u.language,
-    _u.time_zone,
-    _u.email_confirmed_at,
-    _u.created_at,
-)
 
 
 def fold_email(email: str) -> str:
@@ -129,26 +89,6 @@ async def give_mirror(connection: AsyncConnection, user: UserId) -> None:
     )
 
 
-async def find_user(connection: AsyncConnection, user: UserId) -> User | None:
-    return await _one(connection, _u.id == user)
-
-
-async def find_user_by_email(connection: AsyncConnection, email: str) -> User | None:
-    return await _one(connection, _u.email == fold_email(email))
-
-
-async def _one(connection: AsyncConnection, condition: ColumnElement[bool]) -> User | None:
-    row = (await connection.execute(_USER.where(condition))).one_or_none()
-    if row is None:
-        return None
-    number, email, phone, name, password_hash, status, *rest = row
-    return User(UserId(number), email, phone, name, password_hash, UserStatus(status), *rest)
-
-
-async def set_status(connection: AsyncConnection, user: UserId, status: UserStatus) -> None:
-    await connection.execute(update(users).where(_u.id == user).values(status=status.value))
-
-
 async def set_password(connection: AsyncConnection, user: UserId, password_hash: str) -> None:
     await connection.execute(update(users).where(_u.id == user).values(password_hash=password_hash))
 
@@ -156,16 +96,5 @@ async def set_password(connection: AsyncConnection, user: UserId, password_hash:
 async def roles_of(connection: AsyncConnection, user: UserId) -> frozenset[str]:
     query = (
         select(roles.c.name).join(user_roles, user_roles.c.role_id == roles.c.id).where(user_roles.c.user_id == user)
-    )
-    return frozenset((await connection.execute(query)).scalars())
-
-
-async def permissions_of(connection: AsyncConnection, user: UserId) -> frozenset[str]:
-    """What all roles together allow, as `users.read`."""
-    query = (
-        select(permissions.c.name)
-        .join(role_permissions, role_permissions.c.permission_id == permissions.c.id)
-        .join(user_roles, user_roles.c.role_id == role_permissions.c.role_id)
-        .where(user_roles.c.user_id == user)
     )
     return frozenset((await connection.execute(query)).scalars())

@@ -26,7 +26,7 @@ from evosync.domain.ids import ROOT, CommunityId, GroupId, ItemId, ProductId, St
 from evosync.domain.mirror import StoreReading
 from evosync.domain.policy import Choice
 from evosync.domain.shelf import homes_of
-from evosync.domain.status import NEEDS_OWNER, Standing, Status
+from evosync.domain.status import IN_VK, NEEDS_OWNER, WAITING, Standing, Status
 from evosync.domain.texts import fold_for_search
 
 PAGE: Final = 50
@@ -56,17 +56,6 @@ class Bucket(StrEnum):
     """No longer at the till, but still an item in VK; in no other bucket."""
 
 
-IN_VK: Final = frozenset(
-    {
-        Standing.IN_STEP,
-        Standing.IN_STEP_SHORTENED,
-        Standing.IN_STEP_PADDED,
-        Standing.IN_STEP_WEIGHT,
-        Standing.IN_STEP_NO_ALBUM,
-        Standing.SOLD_OUT,
-    }
-)
-WAITING: Final = frozenset({Standing.WAIT_CREATE, Standing.WAIT_CHANGE, Standing.WAIT_CHECK, Standing.WAIT_VK})
 _BUCKETS: Final[Mapping[Bucket, frozenset[Standing]]] = {
     Bucket.IN_VK: IN_VK,
     Bucket.WAITING: WAITING,
@@ -474,9 +463,7 @@ def _product(row: Any, shelves: Shelves) -> ProductSeen:
 
 
 __all__ = [
-    "IN_VK",
     "PAGE",
-    "WAITING",
     "Bucket",
     "Find",
     "GroupSeen",

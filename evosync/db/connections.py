@@ -13,7 +13,7 @@ from evosync.db.tables import evotor_connections, mirrors, vk_connections
 from evosync.domain.connection import Health, Token
 from evosync.domain.errors import Side
 from evosync.domain.ids import CommunityId, UserId
-from evosync.domain.mirror import Scope
+from evosync.domain.mirror import Reason, Scope
 from evosync.security.seal import Sealed, Sealer, Unsealable
 
 UNREADABLE = "unreadable"
@@ -127,7 +127,9 @@ async def _save(connection: AsyncConnection, side: Side, user: UserId, values: d
 async def _show_items_of(connection: AsyncConnection, user: UserId, community: CommunityId) -> None:
     """Another community: its own links say which items the products are there. Its shop has to be read first."""
     await tills.show_items(connection, user, community)
-    await connection.execute(update(mirrors).where(mirrors.c.user_id == user).values(shop_read_at=None, pauses={}))
+    await connection.execute(
+        update(mirrors).where(mirrors.c.user_id == user).values(shop_read_at=None, pauses={}, behind_since=None)
+    )
 
 
 async def till_is_nameless(connection: AsyncConnection, user: UserId) -> bool:
@@ -205,7 +207,7 @@ async def mend(connection: AsyncConnection, side: Side, *, reason: str, since: d
         await connection.execute(
             update(mirrors)
             .where(mirrors.c.user_id == owner, mirrors.c.wanted_at.is_(None))
-            .values(wanted_at=since, wanted_scope=Scope.DELTA.value, wanted_reasons=["mended"])
+            .values(wanted_at=since, wanted_scope=Scope.DELTA.value, wanted_reasons=[Reason.MENDED])
         )
     return len(owners)
 

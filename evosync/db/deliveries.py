@@ -35,10 +35,6 @@ class Kind(StrEnum):
     EMPLOYEES = "employees"
 
 
-HINTS: Final = frozenset({Kind.STORES, Kind.PRODUCTS, Kind.DOCUMENTS, Kind.RECEIPTS, Kind.EVENT})
-"""Those that only say where to look."""
-
-
 class State(StrEnum):
     """`WAITING`: stored and not yet done. `DROPPED`: understood, and of no use here. `REFUSED`: see `code`."""
 

@@ -35,7 +35,8 @@ _FRESH_SECONDS = 1.0
 """A connection that was used so lately is alive; should the server have gone since, `read` and `write` try again."""
 _SESSION = (
     "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', "
-    "group_concat_max_len = 16777216"  # for `rows`
+    "group_concat_max_len = 16777216, "  # for `rows`
+    "idle_transaction_timeout = 10"  # a process that was frozen in the middle of one must not keep all others out
 )
 
 

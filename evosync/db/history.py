@@ -10,9 +10,8 @@ from sqlalchemy import RowMapping, Select, String, bindparam, distinct, func, se
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db import choices, runs, tills
-from evosync.db.browse import IN_VK, WAITING
 from evosync.db.engine import chunked
-from evosync.db.mirrors import reading_of
+from evosync.db.mirrors import pause_of, reading_of
 from evosync.db.rows import few_rows
 from evosync.db.tables import (
     cached_groups,
@@ -31,7 +30,7 @@ from evosync.domain.connection import Health
 from evosync.domain.guard import Finding
 from evosync.domain.ids import CommunityId, GroupId, ItemId, ProductId, RunId, StoreId, UserId
 from evosync.domain.mirror import Pause, Result, RunRecord, Scope, Step, StoreReading, StoreState
-from evosync.domain.status import NEEDS_OWNER, Standing
+from evosync.domain.status import IN_VK, NEEDS_OWNER, WAITING, Standing
 
 PAGE: Final = 50
 
@@ -151,7 +150,7 @@ async def now(connection: AsyncConnection, user: UserId) -> Now:
         next_at=row["next_at"],
         shop_read_at=row["shop_read_at"],
         going=_going(row) if row["run"] is not None else None,
-        pauses={method: _pause(value) for method, value in (row["pauses"] or {}).items()},
+        pauses={method: pause_of(value) for method, value in (row["pauses"] or {}).items()},
         readings={StoreId(store): reading_of(value) for store, value in (row["readings"] or {}).items()},
         finding=await finding(connection, user, row["shop_reason"]) if row["shop_reason"] else None,
     )
@@ -185,15 +184,6 @@ def _going(row: RowMapping) -> Going:
         started_at=row["started_at"],
         heartbeat_at=row["heartbeat_at"],
     )
-
-
-def _pause(value: Mapping[str, Any]) -> Pause:
-    return Pause(until=datetime.fromisoformat(value["until"]), code=value["code"], step=value["step"])
-
-
-async def ahead(connection: AsyncConnection, wanted_at: datetime) -> int:
-    """How many mirrors were wished for earlier and still wait."""
-    return int(await connection.scalar(select(func.count()).where(_m.wanted_at < wanted_at)) or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,4 +426,4 @@ async def results(
     ]
 
 
-__all__ = ["IN_VK", "PAGE", "Fresh", "Going", "GroupCount", "Key", "Named", "Now", "ResultSeen"]
+__all__ = ["PAGE", "Fresh", "Going", "GroupCount", "Key", "Named", "Now", "ResultSeen"]

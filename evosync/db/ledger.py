@@ -1,7 +1,7 @@
 """The database as a run and the clock see it: the engine's ports `Ledger` and `Due`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,25 +9,28 @@ from evosync.db import connections, mirrors, runs, shop, tills
 from evosync.db import links as ties
 from evosync.db.engine import Database
 from evosync.db.links import Placing
-from evosync.db.mirrors import Defaults, Turn
+from evosync.db.mirrors import Defaults, Pending, Turn
 from evosync.domain.catalog import Album, Group, Item, Product, Store
 from evosync.domain.errors import Side
 from evosync.domain.ids import AlbumId, CommunityId, ItemId, ProductId, RunId, StoreId, UserId
 from evosync.domain.links import AlbumLink, Link
 from evosync.domain.mirror import (
+    Going,
     KnownProduct,
     Mirror,
     Outcome,
     Pause,
     ProductResult,
     Progress,
+    Reason,
     RunRecord,
     Scope,
     StoreReading,
     Tally,
     TillChanges,
+    is_behind,
 )
-from evosync.domain.status import Status
+from evosync.domain.status import Standing, Status
 from evosync.security.seal import Sealer
 
 
@@ -45,34 +48,39 @@ class DbLedger:
         sealer: Sealer,
         defaults: Defaults | None = None,
         clock: Callable[[], datetime] = _now,
+        alive_for: timedelta = timedelta(),
     ) -> None:
-        """`clock` stamps the heartbeat of a run's progress."""
+        """`clock` stamps the heartbeat of a run's progress.
+
+        `alive_for`: so long after its last heartbeat no other run of its owner is begun. A lease is as good as that
+        until Redis is emptied.
+        """
         self._database = database
         self._sealer = sealer
         self._defaults = defaults or Defaults()
         self._clock = clock
+        self._alive_for = alive_for
 
     async def mirror(self, user: UserId) -> Mirror | None:
-        async with self._database.reading() as connection:
-            return await mirrors.load(connection, user, sealer=self._sealer, defaults=self._defaults)
+        return await self._database.read(
+            lambda connection: mirrors.load(connection, user, sealer=self._sealer, defaults=self._defaults)
+        )
 
-    async def known_products(self, user: UserId, store: StoreId) -> Mapping[ProductId, KnownProduct]:
-        async with self._database.reading() as connection:
-            return await tills.known_products(connection, user, store)
+    async def known_products(
+        self, user: UserId, store: StoreId, *, ids: Collection[ProductId] | None = None
+    ) -> Mapping[ProductId, KnownProduct]:
+        return await self._database.read(lambda connection: tills.known_products(connection, user, store, ids))
 
     async def stores(self, user: UserId) -> tuple[Store, ...]:
-        async with self._database.reading() as connection:
-            return await tills.stores(connection, user)
+        return await self._database.read(lambda connection: tills.stores(connection, user))
 
     async def groups(self, user: UserId) -> tuple[Group, ...]:
-        async with self._database.reading() as connection:
-            return await tills.groups(connection, user)
+        return await self._database.read(lambda connection: tills.groups(connection, user))
 
     async def products(
-        self, user: UserId, *, stores: Iterable[StoreId] | None = None, ids: Iterable[ProductId] | None = None
+        self, user: UserId, *, stores: Collection[StoreId] | None = None, ids: Collection[ProductId] | None = None
     ) -> tuple[Product, ...]:
-        async with self._database.reading() as connection:
-            return await tills.products(connection, user, of_stores=stores, ids=ids)
+        return await self._database.read(lambda connection: tills.products(connection, user, of_stores=stores, ids=ids))
 
     async def save_till(self, user: UserId, changes: TillChanges, *, at: datetime) -> None:
         if changes:
@@ -89,16 +97,13 @@ class DbLedger:
     async def known_shop(
         self, user: UserId, community: CommunityId
     ) -> tuple[Mapping[AlbumId, bytes], Mapping[ItemId, bytes]]:
-        async with self._database.reading() as connection:
-            return await shop.known(connection, user, community)
+        return await self._database.read(lambda connection: shop.known(connection, user, community))
 
     async def cached_albums(self, user: UserId, community: CommunityId) -> tuple[Album, ...]:
-        async with self._database.reading() as connection:
-            return await shop.albums(connection, user, community)
+        return await self._database.read(lambda connection: shop.albums(connection, user, community))
 
-    async def cached_items(self, user: UserId, community: CommunityId, *, titles: Iterable[str]) -> tuple[Item, ...]:
-        async with self._database.reading() as connection:
-            return await shop.items_titled(connection, user, community, titles)
+    async def cached_items(self, user: UserId, community: CommunityId, *, titles: Collection[str]) -> tuple[Item, ...]:
+        return await self._database.read(lambda connection: shop.items_titled(connection, user, community, titles))
 
     async def save_shop(
         self,
@@ -126,32 +131,42 @@ class DbLedger:
         )
 
     async def links(
-        self, user: UserId, community: CommunityId, *, ids: Iterable[ProductId] | None = None
+        self, user: UserId, community: CommunityId, *, ids: Collection[ProductId] | None = None
     ) -> Mapping[ProductId, Link]:
-        async with self._database.reading() as connection:
-            return await ties.links(connection, user, community, ids)
+        return await self._database.read(lambda connection: ties.links(connection, user, community, ids))
 
     async def link_details(
-        self, user: UserId, community: CommunityId, ids: Iterable[ProductId]
+        self, user: UserId, community: CommunityId, ids: Collection[ProductId]
     ) -> Mapping[ProductId, Link]:
-        async with self._database.reading() as connection:
-            return await ties.whole(connection, user, community, ids)
+        return await self._database.read(lambda connection: ties.whole(connection, user, community, ids))
 
     async def album_links(self, user: UserId, community: CommunityId) -> tuple[AlbumLink, ...]:
-        async with self._database.reading() as connection:
-            return await ties.albums(connection, user, community)
+        return await self._database.read(lambda connection: ties.albums(connection, user, community))
 
-    async def intend(self, user: UserId, community: CommunityId, links: Sequence[Link]) -> None:
-        if links:
-            await self._database.write(lambda connection: ties.intend(connection, user, community, links))
+    async def intend(self, user: UserId, community: CommunityId, run: RunId, links: Sequence[Link]) -> bool:
+        return not links or await self._while_open(run, lambda one: ties.intend(one, user, community, links))
 
     async def save_links(self, user: UserId, community: CommunityId, links: Sequence[Link]) -> None:
         if links:
             await self._database.write(lambda connection: ties.save(connection, user, community, links))
 
-    async def drop_links(self, user: UserId, community: CommunityId, products: Sequence[ProductId]) -> None:
+    async def keep_links(self, user: UserId, community: CommunityId, run: RunId, links: Sequence[Link]) -> bool:
+        return not links or await self._while_open(run, lambda one: ties.save(one, user, community, links))
+
+    async def drop_links(self, user: UserId, community: CommunityId, run: RunId, products: Sequence[ProductId]) -> None:
         if products:
-            await self._database.write(lambda connection: ties.drop(connection, user, community, products))
+            await self._while_open(run, lambda one: ties.drop(one, user, community, products))
+
+    async def _while_open(self, run: RunId, work: Callable[[AsyncConnection], Awaitable[None]]) -> bool:
+        """`work` in a transaction in which nobody can close the run; False if it is closed already."""
+
+        async def fenced(connection: AsyncConnection) -> bool:
+            is_open = await runs.stays_open(connection, run)
+            if is_open:
+                await work(connection)
+            return is_open
+
+        return await self._database.write(fenced)
 
     async def save_placed(self, user: UserId, community: CommunityId, placed: Sequence[Placing]) -> None:
         if placed:
@@ -166,25 +181,37 @@ class DbLedger:
             await self._database.write(lambda connection: ties.drop_albums(connection, user, community, albums))
 
     async def adds_since(self, user: UserId, community: CommunityId, since: datetime) -> tuple[int, datetime | None]:
-        async with self._database.reading() as connection:
-            return await ties.adds_since(connection, user, community, since)
+        return await self._database.read(lambda connection: ties.adds_since(connection, user, community, since))
 
     async def save_statuses(
-        self, user: UserId, statuses: Mapping[ProductId, Status], *, run: RunId, at: datetime
+        self,
+        user: UserId,
+        statuses: Mapping[ProductId, Status],
+        *,
+        run: RunId,
+        at: datetime,
+        instead_of: Collection[Standing] | None = None,
     ) -> None:
         if statuses:
-            await self._database.write(
-                lambda connection: tills.save_statuses(connection, user, statuses, run=run, at=at)
+            await self._while_open(
+                run,
+                lambda connection: tills.save_statuses(
+                    connection, user, statuses, run=run, at=at, instead_of=instead_of
+                ),
             )
 
     async def save_results(self, run: RunId, results: Sequence[ProductResult]) -> None:
         if results:
             await self._database.write(lambda connection: runs.save_results(connection, run, results))
 
-    async def start_look(self, user: UserId, *, reasons: Sequence[str], at: datetime) -> RunId:
-        return await self._database.write(
-            lambda connection: runs.start(connection, user, scope=Scope.FULL, reasons=reasons, at=at, dry=True)
-        )
+    async def start_look(self, user: UserId, *, reasons: Sequence[str], at: datetime) -> RunId | None:
+        async def begin(connection: AsyncConnection) -> RunId | None:
+            if self._lives(await mirrors.lock(connection, user)):
+                return None
+            beat = self._clock()
+            return await runs.start(connection, user, scope=Scope.FULL, reasons=reasons, at=at, beat=beat, dry=True)
+
+        return await self._database.write(begin)
 
     async def finish_look(
         self,
@@ -204,21 +231,36 @@ class DbLedger:
 
         return await self._database.write(end)
 
-    async def start_run(self, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime) -> RunId:
-        async def begin(connection: AsyncConnection) -> RunId:
+    async def start_run(self, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime) -> RunId | None:
+        begun: set[RunId] = set()
+
+        async def begin(connection: AsyncConnection) -> RunId | None:
             standing = await mirrors.lock(connection, user)
-            run = await runs.start(connection, user, scope=scope, reasons=reasons, at=at)
+            if standing.run in begun:  # the connection was lost after the commit
+                return standing.run
+            if self._lives(standing):
+                return None
+            run = await runs.start(connection, user, scope=scope, reasons=reasons, at=at, beat=self._clock())
             await mirrors.start(connection, user, standing, run=run, scope=scope, reasons=reasons, at=at)
+            begun.add(run)
             return run
 
         return await self._database.write(begin)
 
-    async def progress(self, user: UserId, run: RunId, progress: Progress, tally: Tally) -> bool:
-        async def note(connection: AsyncConnection) -> bool:
-            await runs.progress(connection, run, progress, tally, at=self._clock())
-            return await mirrors.still_wanted(connection, user)
+    def _lives(self, standing: Pending) -> bool:
+        beat = standing.heartbeat_at
+        return beat is not None and abs(self._clock() - beat) < self._alive_for
+
+    async def progress(self, user: UserId, run: RunId, progress: Progress, tally: Tally) -> Going:
+        async def note(connection: AsyncConnection) -> Going:
+            if not await runs.progress(connection, run, progress, tally, at=self._clock()):
+                return Going.OVERTAKEN
+            return Going.ON if await mirrors.still_wanted(connection, user) else Going.UNWANTED
 
         return await self._database.write(note)
+
+    async def is_open(self, run: RunId) -> bool:
+        return await self._database.read(lambda connection: runs.is_open(connection, run))
 
     async def finish_run(
         self,
@@ -236,6 +278,7 @@ class DbLedger:
         at: datetime,
     ) -> RunRecord:
         async def end(connection: AsyncConnection) -> RunRecord:
+            scope, was_given_up = await runs.before_end(connection, run)
             await mirrors.finish(
                 connection,
                 run,
@@ -244,8 +287,13 @@ class DbLedger:
                 shop_read_at=shop_read_at,
                 next_at=next_at,
                 failures=failures,
+                behind=is_behind(scope, outcome, code, reads_again=shop_read_at is None),
             )
-            return await runs.finish(connection, run, outcome=outcome, code=code, tally=tally, notes=notes, at=at)
+            record = await runs.finish(connection, run, outcome=outcome, code=code, tally=tally, notes=notes, at=at)
+            if was_given_up:
+                # What it wrote last may be older than what the run after it wrote, and came later.
+                await mirrors.want(connection, record.user, scope=Scope.FULL, reason=Reason.RETRY, at=at)
+            return record
 
         return await self._database.write(end)
 
@@ -287,21 +335,18 @@ class DbLedger:
         )
 
     async def due(self, now: datetime, limit: int) -> Sequence[UserId]:
-        async with self._database.reading() as connection:
-            return await mirrors.due(connection, now, limit)
+        return await self._database.read(lambda connection: mirrors.due(connection, now, limit))
 
     async def coming(self, now: datetime, until: datetime, limit: int) -> Sequence[tuple[UserId, datetime]]:
-        async with self._database.reading() as connection:
-            return await mirrors.coming(connection, now, until, limit)
+        return await self._database.read(lambda connection: mirrors.coming(connection, now, until, limit))
 
     async def set_back(self, user: UserId, *, at: datetime) -> None:
         """His run crashed: he is due again after a back-off, and reads everything then."""
         await self._database.write(lambda connection: mirrors.set_back(connection, user, at=at))
 
-    async def turns(self, users: Iterable[UserId], now: datetime) -> Mapping[UserId, Turn]:
+    async def turns(self, users: Collection[UserId], now: datetime) -> Mapping[UserId, Turn]:
         """What is wanted of these users. Ask before `start_run`, and do that much."""
-        async with self._database.reading() as connection:
-            return await mirrors.turns(connection, users, now)
+        return await self._database.read(lambda connection: mirrors.turns(connection, users, now))
 
     async def want(self, user: UserId, *, scope: Scope, reason: str, at: datetime) -> None:
         await self._database.write(lambda connection: mirrors.want(connection, user, scope=scope, reason=reason, at=at))

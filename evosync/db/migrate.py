@@ -50,6 +50,7 @@ async def _alone(url: str) -> AsyncIterator[AsyncConnection]:
                 if (await connection.execute(text("PRAGMA foreign_key_check"))).first() is not None:
                     raise RuntimeError("the revision left rows without the row that they refer to")
                 return
+            await connection.execute(text("SET idle_transaction_timeout = 0"))  # a revision may think between two words
             lock = "evosync-" + blake2b((make_url(url).database or "").encode(), digest_size=16).hexdigest()
             got = await connection.scalar(text("SELECT GET_LOCK(:lock, :wait)"), {"lock": lock, "wait": _WAIT_SECONDS})
             if got != 1:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    null,
     or_,
     select,
     update,
@@ -25,7 +26,7 @@ from evosync.db.accounts import ACTIVE
 from evosync.db.tables import evotor_connections, mirrors, sync_configs, sync_runs, users, vk_connections
 from evosync.domain.connection import EvotorConnection, Health, Token, VkConnection
 from evosync.domain.ids import CommunityId, ProductId, RunId, StoreId, UserId
-from evosync.domain.mirror import Mirror, Pause, Scope, StoreReading, StoreState
+from evosync.domain.mirror import AHEAD, FAR, Mirror, Pause, Scope, StoreReading, StoreState, is_time
 from evosync.domain.policy import Policy
 from evosync.domain.schedule import backoff
 from evosync.security.seal import Sealed, Sealer
@@ -33,16 +34,8 @@ from evosync.security.seal import Sealed, Sealer
 SILENCE = timedelta(seconds=15)
 """A run whose heart has not beaten for so long has lost its worker."""
 
-AHEAD = timedelta(minutes=1)
-"""More than the clocks of two machines may differ by."""
-
-_FAR = timedelta(minutes=10)
-"""Times that lie so far ahead were noted before the clock was set back: who waits for them would wait for hours."""
-
 MOST_REASONS = 100
 """Beyond these a wish no longer says what to look at, but to look at all that changed."""
-
-_WIDTH = {Scope.HINT: 0, Scope.DELTA: 1, Scope.FULL: 2}
 
 _m = mirrors.c
 _u = users.c
@@ -75,7 +68,7 @@ _STILL_WANTED: Final = (
 )
 _TURNS: Final = (
     select(
-        _u.id, _m.wanted_scope, _m.wanted_reasons, _m.next_at, _m.started_at, _s.paused_at, _e.health,
+        _u.id, _m.wanted_scope, _m.wanted_reasons, _m.next_at, _m.started_at, _s.paused_at, _e.health, _e.sealed,
         sync_runs.c.scope, sync_runs.c.reasons, sync_runs.c.heartbeat_at, _u.status,
     )
     .select_from(_EVERYTHING.outerjoin(sync_runs, sync_runs.c.id == _m.run_id))
@@ -88,6 +81,12 @@ _LOCK: Final = (
 )
 _OF_USER: Final = update(mirrors).where(_m.user_id == bindparam("of_user"))
 _OF_RUN: Final = update(mirrors).where(_m.run_id == bindparam("of_run"))
+_ENDED: Final = {
+    None: _OF_RUN,
+    True: _OF_RUN.values(behind_since=func.coalesce(_m.behind_since, _m.started_at)),
+    False: _OF_RUN.values(behind_since=null()),
+}
+"""By whether the mirror is behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +106,18 @@ class Wish:
     def with_(self, scope: Scope, reasons: Sequence[str]) -> "Wish":
         """The wider scope, all reasons once, in order."""
         merged = tuple(dict.fromkeys((*self.reasons, *reasons)))
-        wider = max(self.scope, scope, key=_WIDTH.__getitem__)
+        wider = self.scope.with_(scope)
         if len(merged) > MOST_REASONS:
-            return Wish(max(wider, Scope.DELTA, key=_WIDTH.__getitem__), merged[:MOST_REASONS])
+            return Wish(wider.with_(Scope.DELTA), merged[:MOST_REASONS])
         return Wish(wider, merged)
 
     def within(self, scope: Scope, reasons: Sequence[str]) -> bool:
-        """Whether a run of this scope does all that is wished. A hint only looks at what its reasons name."""
-        if _WIDTH[scope] < _WIDTH[self.scope]:
-            return False
-        return scope is not Scope.HINT or set(self.reasons) <= set(reasons)
+        """Whether a run does all that is wished.
+
+        All but a full one look only at what they were begun for: a routine one skips stores that are not due, and the
+        products that a sale named.
+        """
+        return scope is Scope.FULL or (scope is scope.with_(self.scope) and set(self.reasons) <= set(reasons))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +134,13 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A wish and when it is to be met; `at` is None for what a dead run left."""
+class Pending:
+    """A wish and when it is to be met; `at` is None for what a dead run left, which is `run`."""
 
     at: datetime | None
     wish: Wish | None
+    run: RunId | None = None
+    heartbeat_at: datetime | None = None
 
 
 async def load(connection: AsyncConnection, user: UserId, *, sealer: Sealer, defaults: Defaults) -> Mirror | None:
@@ -153,13 +156,14 @@ async def load(connection: AsyncConnection, user: UserId, *, sealer: Sealer, def
         started_at=row[_s.started_at],
         paused_at=row[_s.paused_at],
         readings={StoreId(store): reading_of(value) for store, value in row[_m.readings].items()},
-        pauses={method: _pause(value) for method, value in row[_m.pauses].items()},
+        pauses={method: pause_of(value) for method, value in row[_m.pauses].items()},
         # A run that never ended may have stored what it read and not done it: the next one compares everything.
         shop_read_at=row[_m.shop_read_at] if row[_m.run_id] is None else None,
         failures=row[_m.failures],
         interval=timedelta(seconds=row[_s.interval_seconds]) if row[_s.interval_seconds] else None,
         is_wanted=row[_m.wanted_at] is not None or row[_m.run_id] is not None,
         next_at=row[_m.next_at],
+        began_at=row[_m.started_at],
     )
 
 
@@ -223,7 +227,7 @@ def _reading_to_json(reading: StoreReading) -> dict[str, Any]:
     }
 
 
-def _pause(value: Mapping[str, Any]) -> Pause:
+def pause_of(value: Mapping[str, Any]) -> Pause:
     return Pause(until=datetime.fromisoformat(value["until"]), code=value["code"], step=value["step"])
 
 
@@ -251,9 +255,9 @@ async def still_wanted(connection: AsyncConnection, user: UserId) -> bool:
     return run is None or started_with == _with(now)
 
 
-def _not_parked() -> ColumnElement[bool]:
-    """A till whose app was removed is not asked until it is installed again."""
-    return or_(_e.health.is_(None), _e.health != Health.PARKED.value)
+def _has_till() -> ColumnElement[bool]:
+    """One whose app was removed is not asked until it is installed again."""
+    return and_(_e.sealed.is_not(None), _e.health != Health.PARKED.value)
 
 
 def waiting() -> FromClause:
@@ -261,16 +265,15 @@ def waiting() -> FromClause:
     return (
         mirrors.join(users, _u.id == _m.user_id)
         .join(sync_configs, _s.user_id == _m.user_id)
-        .outerjoin(evotor_connections, _e.user_id == _m.user_id)
+        .join(evotor_connections, _e.user_id == _m.user_id)
         .outerjoin(sync_runs, sync_runs.c.id == _m.run_id)
     )
 
 
 def waits(now: datetime) -> tuple[ColumnElement[bool], ...]:
     """Whose turn has come and who is not at it: what `due` would find, as the metrics and the queue's page count it."""
-    is_time = and_(_m.run_id.is_(None), or_(_m.wanted_at <= now, _m.next_at <= now))
-    is_left = sync_runs.c.heartbeat_at <= now - SILENCE
-    return _u.status == ACTIVE, _s.paused_at.is_(None), _not_parked(), or_(is_time, is_left)
+    is_time = and_(_m.run_id.is_(None), or_(_m.wanted_at <= now, _m.next_at <= now, _was_set_back(now)))
+    return _u.status == ACTIVE, _s.paused_at.is_(None), _has_till(), or_(is_time, _is_silent(now))
 
 
 async def backlog(connection: AsyncConnection, now: datetime) -> tuple[int, datetime | None]:
@@ -278,6 +281,12 @@ async def backlog(connection: AsyncConnection, now: datetime) -> tuple[int, date
     query = select(func.count(), func.min(_m.wanted_at), func.min(_m.next_at), func.min(sync_runs.c.heartbeat_at))
     count, *since = (await connection.execute(query.select_from(waiting()).where(*waits(now)))).one()
     return int(count), min((at for at in since if at is not None and at <= now), default=None)
+
+
+async def ahead(connection: AsyncConnection, wanted_at: datetime, now: datetime) -> int:
+    """How many were wished for earlier and wait like this one."""
+    query = select(func.count()).select_from(waiting()).where(*waits(now), _m.wanted_at < wanted_at)
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[UserId]:
@@ -292,7 +301,7 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Us
         .where(_is_silent(now), *allowed)
         .order_by(sync_runs.c.heartbeat_at),
         base.where(_m.next_at <= now, *allowed).order_by(_m.next_at),
-        base.where(_m.next_at > now + _FAR, _m.started_at > now + AHEAD, *allowed).order_by(_m.next_at),
+        base.where(_was_set_back(now), *allowed).order_by(_m.next_at),
     )
     found: dict[UserId, None] = {}
     for kind in kinds:
@@ -316,9 +325,14 @@ def _runnable(*columns: ColumnElement[Any]) -> tuple[Select[Any], tuple[ColumnEl
         select(*columns)
         .join(users, _u.id == _m.user_id)
         .join(sync_configs, _s.user_id == _m.user_id)
-        .outerjoin(evotor_connections, _e.user_id == _m.user_id)
+        .join(evotor_connections, _e.user_id == _m.user_id)
     )
-    return asked, (_u.status == ACTIVE, _s.paused_at.is_(None), _not_parked())
+    return asked, (_u.status == ACTIVE, _s.paused_at.is_(None), _has_till())
+
+
+def _was_set_back(now: datetime) -> ColumnElement[bool]:
+    """The clock, since the mirror's turn was noted: of `is_time` what is not simply past."""
+    return and_(_m.next_at > now + FAR, _m.started_at > now + AHEAD)
 
 
 def _is_silent(now: datetime) -> ColumnElement[bool]:
@@ -333,17 +347,16 @@ async def turns(connection: AsyncConnection, users: Iterable[UserId], now: datet
 
 
 def _turn(row: Sequence[Any], now: datetime) -> Turn:
-    scope, reasons, next_at, started_at, paused_at, health, run_scope, run_reasons, heartbeat_at, status = row
+    scope, reasons, next_at, started_at, paused_at, health, till, run_scope, run_reasons, heartbeat_at, status = row
     wished = Wish(Scope(scope), tuple(reasons)) if scope else None
     is_dead = heartbeat_at is not None and (heartbeat_at <= now - SILENCE or heartbeat_at > now + AHEAD)
     if is_dead:
         wished = (wished or Wish(Scope(run_scope), ())).with_(Scope(run_scope), run_reasons)
-    if status != ACTIVE or paused_at is not None or health == Health.PARKED:
+    if status != ACTIVE or paused_at is not None or till is None or health == Health.PARKED:
         return Turn(wished, is_due=False)
     if is_dead:
         return Turn(wished, is_due=True)
-    was_set_back = started_at is not None and started_at > now + AHEAD
-    return Turn(wished, is_due=next_at is not None and (next_at <= now or (was_set_back and next_at > now + _FAR)))
+    return Turn(wished, is_due=is_time(next_at, started_at, now))
 
 
 async def set_back(connection: AsyncConnection, user: UserId, *, at: datetime) -> None:
@@ -365,15 +378,19 @@ async def set_back(connection: AsyncConnection, user: UserId, *, at: datetime) -
     )
 
 
-async def lock(connection: AsyncConnection, user: UserId) -> Standing:
+async def lock(connection: AsyncConnection, user: UserId) -> Pending:
     """What a run that starts now finds. Raises `NoResultFound` if there is no such user."""
     at, scope, reasons, run = (await connection.execute(_LOCK, {"user": user})).one()
     wished = Wish(Scope(scope), tuple(reasons)) if scope else None
-    if run is not None:  # its worker died
-        left = select(sync_runs.c.scope, sync_runs.c.reasons).where(sync_runs.c.id == run)
-        for old_scope, old_reasons in (await connection.execute(left)).all():
-            wished = (wished or Wish(Scope(old_scope), ())).with_(Scope(old_scope), old_reasons)
-    return Standing(at, wished)
+    if run is None:
+        return Pending(at, wished)
+    c = sync_runs.c  # its worker died, or lives where Redis forgot whose turn it is
+    left = (await connection.execute(select(c.scope, c.reasons, c.heartbeat_at).where(c.id == run))).one_or_none()
+    if left is None:
+        return Pending(at, wished, run)
+    old_scope, old_reasons, heartbeat_at = left
+    wished = (wished or Wish(Scope(old_scope), ())).with_(Scope(old_scope), old_reasons)
+    return Pending(at, wished, run, heartbeat_at)
 
 
 async def want(connection: AsyncConnection, user: UserId, *, scope: Scope, reason: str, at: datetime) -> None:
@@ -409,7 +426,7 @@ async def take_hint(connection: AsyncConnection, user: UserId) -> frozenset[str]
 async def start(
     connection: AsyncConnection,
     user: UserId,
-    standing: Standing,
+    standing: Pending,
     *,
     run: RunId,
     scope: Scope,
@@ -461,10 +478,14 @@ async def finish(
     shop_read_at: datetime | None,
     next_at: datetime | None,
     failures: int,
+    behind: bool | None,
 ) -> None:
-    """Leaves alone the mirror of a run that was given up for dead and followed by another."""
+    """Leaves alone the mirror of a run that was given up for dead and followed by another.
+
+    `behind`: see `is_behind`. A mirror is so since the start of the first run that left it so.
+    """
     await connection.execute(
-        _OF_RUN,
+        _ENDED[behind],
         {
             "of_run": run,
             "run_id": None,

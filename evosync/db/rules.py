@@ -15,12 +15,10 @@ from evosync.domain.catalog import Product, Store
 from evosync.domain.ids import CommunityId, StoreId, UserId
 from evosync.domain.kinds import RISKY
 from evosync.domain.links import LinkState
-from evosync.domain.mirror import Scope
+from evosync.domain.mirror import Reason, Scope
 from evosync.domain.policy import Gone, Policy, StockMode
 from evosync.domain.price import shown_stock, sold_by_gram
 from evosync.domain.status import Standing
-
-REASON: Final = "settings"
 
 _s = sync_configs.c
 _p = cached_products.c
@@ -84,7 +82,7 @@ async def save(connection: AsyncConnection, user: UserId, rules: Rules, *, at: d
             category_id=rules.category,
         )
     )
-    await due.want(connection, user, scope=Scope.FULL, reason=REASON, at=at)
+    await due.want(connection, user, scope=Scope.FULL, reason=Reason.SETTINGS, at=at)
     return True
 
 

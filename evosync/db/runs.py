@@ -23,15 +23,29 @@ _SELECT: Final = select(sync_runs).where(_r.id == bindparam("of_run"))
 _OF_RUN: Final = update(sync_runs).where(_r.id == bindparam("of_run"))
 _UNFINISHED: Final = _OF_RUN.where(_r.finished_at.is_(None))
 _UNFINISHED_OF_USER: Final = update(sync_runs).where(_r.user_id == bindparam("of_user"), _r.finished_at.is_(None))
+_UNFINISHED_LOOKS: Final = _UNFINISHED_OF_USER.where(_r.dry)
+_IS_OPEN: Final = select(_r.id).where(_r.id == bindparam("of_run"), _r.finished_at.is_(None))
+_BEFORE_END: Final = select(_r.scope, _r.code, _r.finished_at).where(_r.id == bindparam("of_run"))
+_STAYS_OPEN: Final = _IS_OPEN.with_for_update(read=True)
 
 
 async def start(
-    connection: AsyncConnection, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime, dry: bool = False
+    connection: AsyncConnection,
+    user: UserId,
+    *,
+    scope: Scope,
+    reasons: Sequence[str],
+    at: datetime,
+    beat: datetime | None = None,
+    dry: bool = False,
 ) -> RunId:
-    """Runs of this user that never ended are closed: their worker died."""
+    """Runs of this user that never ended are closed: their worker died. One that only looks closes only its like.
+
+    `beat`: its first heartbeat, where it began to work at `at` already.
+    """
     lost: dict[str, Any] = {"finished_at": at, "outcome": Outcome.CUT.value, "code": LOST}
-    await connection.execute(_UNFINISHED_OF_USER, {"of_user": user, **lost})
-    row = _row(user, scope, reasons, Tally(), started_at=at, heartbeat_at=at)
+    await connection.execute(_UNFINISHED_LOOKS if dry else _UNFINISHED_OF_USER, {"of_user": user, **lost})
+    row = _row(user, scope, reasons, Tally(), started_at=at, heartbeat_at=beat or at)
     made = await connection.execute(_INSERT, row | {"dry": dry})
     return RunId(made.scalar_one())
 
@@ -70,9 +84,27 @@ def _row(
     }
 
 
-async def progress(connection: AsyncConnection, run: RunId, progress: Progress, tally: Tally, *, at: datetime) -> None:
+async def progress(connection: AsyncConnection, run: RunId, progress: Progress, tally: Tally, *, at: datetime) -> bool:
+    """False if the run was closed."""
     now: dict[str, Any] = {"step": progress.step.value, "done": progress.done, "total": progress.total}
-    await connection.execute(_UNFINISHED, {"of_run": run, **now, "counts": asdict(tally), "heartbeat_at": at})
+    done = await connection.execute(_UNFINISHED, {"of_run": run, **now, "counts": asdict(tally), "heartbeat_at": at})
+    return bool(done.rowcount)
+
+
+async def is_open(connection: AsyncConnection, run: RunId) -> bool:
+    """Whether nobody gave the run up and began another."""
+    return (await connection.execute(_IS_OPEN, {"of_run": run})).scalar() is not None
+
+
+async def before_end(connection: AsyncConnection, run: RunId) -> tuple[Scope, bool]:
+    """What the run was to look at, and whether a later one closed it, as it will then find out."""
+    scope, code, finished_at = (await connection.execute(_BEFORE_END, {"of_run": run})).one()
+    return Scope(scope), finished_at is not None and code == LOST
+
+
+async def stays_open(connection: AsyncConnection, run: RunId) -> bool:
+    """`is_open`, and until this transaction ends nobody can close it."""
+    return (await connection.execute(_STAYS_OPEN, {"of_run": run})).scalar() is not None
 
 
 async def finish(

@@ -12,12 +12,11 @@ from evosync.db import mirrors as due
 from evosync.db.engine import upsert
 from evosync.db.tables import cached_groups, cached_stores, mirrors, sync_filters
 from evosync.domain.ids import ROOT, GroupId, StoreId, UserId
-from evosync.domain.mirror import Scope
+from evosync.domain.mirror import Reason, Scope
 
 QUIET: Final = timedelta(seconds=5)
 """Who flips one switch flips another: a run waits for so long after the last."""
 
-_CHOICE: Final = "choice"
 _m = mirrors.c
 _s = cached_stores.c
 _g = cached_groups.c
@@ -83,6 +82,6 @@ async def _want_soon(connection: AsyncConnection, user: UserId, at: datetime) ->
     """
     query = select(_m.wanted_reasons).where(_m.user_id == user).with_for_update()
     waiting = (await connection.execute(query)).scalar_one()
-    await due.want(connection, user, scope=Scope.FULL, reason=_CHOICE, at=at + QUIET)
-    if waiting == [_CHOICE]:
+    await due.want(connection, user, scope=Scope.FULL, reason=Reason.CHOICE, at=at + QUIET)
+    if waiting == [Reason.CHOICE]:
         await connection.execute(update(mirrors).where(_m.user_id == user).values(wanted_at=at + QUIET))

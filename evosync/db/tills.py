@@ -1,6 +1,6 @@
 """What the till last said: read and written."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,13 +16,14 @@ from evosync.domain.ids import CommunityId, ProductId, StoreId, UserId
 from evosync.domain.links import LinkState
 from evosync.domain.making import maker
 from evosync.domain.mirror import KnownProduct, TillChanges
-from evosync.domain.status import Status
+from evosync.domain.status import AT_REST, Standing, Status
 from evosync.domain.texts import fold_for_search
 
 _p = cached_products.c
 _known = maker(KnownProduct)
 
-_KNOWN = (_p.product_id, _p.digest, _p.status_digest, _p.gone_at)
+_KNOWN = (_p.product_id, _p.digest, _p.status, _p.status_digest, _p.gone_at)
+_AT_REST = frozenset(standing.value for standing in AT_REST)
 
 _PRODUCT = (
     _p.product_id,
@@ -42,12 +43,21 @@ _PRODUCT = (
 )
 
 
-async def known_products(connection: AsyncConnection, user: UserId, store: StoreId) -> dict[ProductId, KnownProduct]:
-    found = await rows(connection, _KNOWN, {_p.user_id: user, _p.store_id: store}, by=_p.product_id)
-    return {
-        product: _known(bytes.fromhex(digest), bytes.fromhex(status or ""), gone is not None)
-        for product, digest, status, gone in found
-    }
+async def known_products(
+    connection: AsyncConnection, user: UserId, store: StoreId, ids: Iterable[ProductId] | None = None
+) -> dict[ProductId, KnownProduct]:
+    if ids is None:
+        found = await rows(connection, _KNOWN, {_p.user_id: user, _p.store_id: store}, by=_p.product_id)
+        return {
+            product: _known(bytes.fromhex(digest), bytes.fromhex(stood or ""), status in _AT_REST, gone is not None)
+            for product, digest, status, stood, gone in found
+        }
+    query = select(*_KNOWN).where(_p.user_id == user, _p.store_id == store)
+    some: dict[ProductId, KnownProduct] = {}
+    for chunk in chunked(ids):
+        for product, digest, status, stood, gone in await connection.execute(query.where(_p.product_id.in_(chunk))):
+            some[product] = KnownProduct(digest, stood or b"", status in _AT_REST, gone is not None)
+    return some
 
 
 async def stores(connection: AsyncConnection, user: UserId) -> tuple[Store, ...]:
@@ -83,6 +93,9 @@ def _product(row: Any) -> Product:
 
 async def save(connection: AsyncConnection, user: UserId, changes: TillChanges, *, at: datetime) -> None:
     await _save_stores(connection, user, changes)
+    if changes.stores_gone:  # with all that was sold there
+        sold_there = (_p.user_id == user, _p.store_id.in_(changes.stores_gone), _p.gone_at.is_(None))
+        await connection.execute(update(cached_products).where(*sold_there).values(gone_at=at))
     await _save_groups(connection, user, changes)
     await upsert(connection, cached_products, [_product_row(user, product, at) for product in changes.products])
     if changes.products_gone:
@@ -167,9 +180,16 @@ def _product_row(user: UserId, product: Product, at: datetime) -> dict[str, Any]
 
 
 async def save_statuses(
-    connection: AsyncConnection, user: UserId, statuses: Mapping[ProductId, Status], *, run: int, at: datetime
+    connection: AsyncConnection,
+    user: UserId,
+    statuses: Mapping[ProductId, Status],
+    *,
+    run: int,
+    at: datetime,
+    instead_of: Collection[Standing] | None = None,
 ) -> None:
     """A status is a product's in all stores. Most products share few statuses, so each is written in one go."""
+    stands = () if instead_of is None else (_p.status.in_([standing.value for standing in instead_of]),)
     alike: dict[bytes, list[ProductId]] = {}
     for product, status in statuses.items():
         alike.setdefault(status.digest, []).append(product)
@@ -178,7 +198,7 @@ async def save_statuses(
         for chunk in chunked(sorted(members)):
             await connection.execute(
                 update(cached_products)
-                .where(_p.user_id == user, _p.product_id.in_(chunk))
+                .where(_p.user_id == user, _p.product_id.in_(chunk), *stands)
                 .values(
                     status=status.standing.value,
                     status_values=dict(status.values),

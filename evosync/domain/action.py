@@ -27,7 +27,6 @@ class Why(StrEnum):
     SWITCHED_OFF = "switched_off"
     DOUBLE = "double"
     """A second item with the marker of the first: hidden (VK FACTS 8)."""
-    REFUSED_TEXT = "refused_text"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def bind(
     draft: Draft,
     wanted: Wanted | Unwanted,
     *,
-    now: datetime,
+    read_at: datetime,
     settle: timedelta,
 ) -> tuple[Link | None, Item | None]:
     """Find the item of a product. Sets a status where the product can go no further in this plan."""
@@ -36,7 +36,7 @@ def bind(
     if marked:
         return bind_marked(product, link, marked[0], draft)
     if link is not None and link.state is LinkState.INTENT:
-        if not _may_repeat(link, look.shop, draft, now=now, settle=settle):
+        if not _may_repeat(link, look.shop, draft, read_at=read_at, settle=settle):
             draft.statuses[product] = Status(Standing.WAIT_CHECK)
             draft.look_again.append(product)
         return None, None
@@ -88,20 +88,20 @@ def bind_marked(product: ProductId, link: Link | None, item: Item, draft: Draft)
         read_back=ReadBack(),
         source=link.source if link is not None else b"",
         photo_source=link.photo_source if link is not None else "",
-        created_at=link.created_at if link is not None else None,
+        created_at=link.created_at or link.intent_at if link is not None else None,
     )
     draft.keeps.append(KeepLink(found, adopted=link is None))
     return found, item
 
 
-def _may_repeat(link: Link, shop: Shop, draft: Draft, *, now: datetime, settle: timedelta) -> bool:
+def _may_repeat(link: Link, shop: Shop, draft: Draft, *, read_at: datetime, settle: timedelta) -> bool:
     """Whether a create whose outcome nobody knows may be sent once more."""
-    if not shop.complete or link.intent_at is None or now - link.intent_at < settle:
+    if not shop.complete or link.intent_at is None or read_at - link.intent_at < settle:
         return False
     if link.looked_at is None:
-        draft.keeps.append(KeepLink(replace(link, looked_at=now)))
+        draft.keeps.append(KeepLink(replace(link, looked_at=read_at)))
         return False
-    return now - link.looked_at >= settle
+    return read_at - link.looked_at >= settle
 
 
 def _bind_titled(product: ProductId, look: Survey, index: Index, draft: Draft) -> tuple[Link | None, Item | None]:

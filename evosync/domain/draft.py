@@ -54,10 +54,6 @@ class Index:
     wanted_titles: Mapping[str, int]
 
 
-PLAIN = frozenset({Standing.IN_STEP, Standing.IN_STEP_PADDED, Standing.IN_STEP_SHORTENED})
-"""Standings that a missing album may replace; the others say something that matters more."""
-
-
 def index_of(look: Survey, links: Mapping[ProductId, Link]) -> Index:
     by_marker: dict[str, list[Item]] = defaultdict(list)
     by_title: dict[str, list[Item]] = defaultdict(list)

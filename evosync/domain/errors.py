@@ -80,6 +80,11 @@ class Unavailable(CloudError):
 
 
 @dataclass(eq=False)
+class Overtaken(CloudError):
+    """Nothing was sent: another run of the owner has begun, and what this one planned is out of date."""
+
+
+@dataclass(eq=False)
 class Unpaid(CloudError):
     """Evotor 402: rest this store only."""
 

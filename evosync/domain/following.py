@@ -10,11 +10,11 @@ from evosync.domain.action import (
 )
 from evosync.domain.catalog import Item
 from evosync.domain.differences import Differences, as_read, differences, forget_touched, is_hidden
-from evosync.domain.draft import PLAIN, Draft, refusal_status
+from evosync.domain.draft import Draft, refusal_status
 from evosync.domain.ids import ProductId
 from evosync.domain.links import Link, Written
 from evosync.domain.shelf import GroupKey
-from evosync.domain.status import Standing, Status
+from evosync.domain.status import AT_REST, PLAIN, Standing, Status
 from evosync.domain.survey import Survey
 from evosync.domain.wanted import Effect, Unwanted, Wanted
 
@@ -36,7 +36,7 @@ def follow(
     if not placed and status.standing in PLAIN:
         status = Status(Standing.IN_STEP_NO_ALBUM)
     if not found and hidden == now_hidden:
-        draft.unchanged += 1
+        draft.unchanged += status.standing in AT_REST
         draft.statuses[product] = status
         _remember(link, wanted, source, item, draft, hidden=now_hidden)
         return
@@ -130,6 +130,9 @@ def _place(
     if old is not None and moving:
         draft.unplaces.append(Unplace(product, item.id, old))
     if key is None:
+        if old is not None and not moving:
+            link = replace(link, album=None)
+            draft.keeps.append(KeepLink(link))
         return False, link
     stands = album is not None and (album in item.albums if item.albums is not None else album == old)
     if not stands:

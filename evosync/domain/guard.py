@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-RUBLE = 643
+ROUBLE = 643
 """ISO number of the only currency that a till counts in."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from evosync.domain.catalog import Group, Product, Store
 from evosync.domain.connection import EvotorConnection, VkConnection
@@ -41,6 +42,28 @@ class StoreReading:
     missed: frozenset[ProductId] = frozenset()
 
 
+class Reason(StrEnum):
+    """Why a run is wanted. What the till tells of single stores and products has `mailbox.HINT` before it instead.
+
+    `HOOK`: the till told of more than can be named; `REPLAY`: an admin took up what a till had told before;
+    `MENDED`: what kept many owners from their cloud is over.
+    """
+
+    ROUTINE = "schedule"
+    ASKED = "asked"
+    START = "start"
+    RESUMED = "resumed"
+    RETRY = "retry"
+    CHOICE = "choice"
+    SETTINGS = "settings"
+    CONNECTED = "connected"
+    PREVIEW = "preview"
+    HOOK = "hook"
+    REPLAY = "replay"
+    MENDED = "mended"
+    COMMAND = "command"
+
+
 @dataclass(frozen=True, slots=True)
 class Pause:
     """VK stopped a method (or, with method "*", all writes) until `until`; `step` counts doublings."""
@@ -70,20 +93,38 @@ class Mirror:
     is_wanted: bool = False
     """Somebody asked for a run, or a worker died in one."""
     next_at: datetime | None = None
+    began_at: datetime | None = None
+    """When its last run did."""
 
     def is_due(self, now: datetime) -> bool:
-        return self.is_wanted or (self.next_at is not None and self.next_at <= now)
+        return self.is_wanted or is_time(self.next_at, self.began_at, now)
+
+
+AHEAD: Final = timedelta(minutes=1)
+"""More than the clocks of two machines may differ by."""
+
+FAR: Final = timedelta(minutes=10)
+"""Times that lie so far ahead may have been noted before the clock was set back: who waits for them waits for hours."""
+
+
+def is_time(next_at: datetime | None, began_at: datetime | None, now: datetime) -> bool:
+    """Whether a turn has come by the clock alone, or was noted by a clock that has been set back since."""
+    if next_at is None:
+        return False
+    was_set_back = began_at is not None and began_at > now + AHEAD
+    return next_at <= now or (was_set_back and next_at > now + FAR)
 
 
 @dataclass(frozen=True, slots=True)
 class KnownProduct:
     """The stored face of a cached product: enough to see what changed without loading it.
 
-    `status` is a digest of its stored status.
+    `status` is a digest of its stored status; `at_rest`: whether that is one of `AT_REST`.
     """
 
     digest: bytes
     status: bytes
+    at_rest: bool = False
     gone: bool = False
 
 
@@ -109,6 +150,10 @@ class Scope(StrEnum):
     DELTA = "delta"
     FULL = "full"
 
+    def with_(self, other: "Scope") -> "Scope":
+        """The wider of the two."""
+        return max(self, other, key=tuple(Scope).index)
+
 
 class Step(StrEnum):
     """The three steps of the pipeline."""
@@ -116,6 +161,14 @@ class Step(StrEnum):
     CATALOG = "refresh_catalog"
     SHOP = "refresh_vk"
     MIRROR = "mirror"
+
+
+class Going(StrEnum):
+    """Whether a run is to go on. `UNWANTED`: paused, disconnected, no longer active. `OVERTAKEN`: another has begun."""
+
+    ON = "on"
+    UNWANTED = "unwanted"
+    OVERTAKEN = "overtaken"
 
 
 class Outcome(StrEnum):
@@ -141,6 +194,19 @@ class Result(StrEnum):
     SHOWN = "shown"
     ADOPTED = "adopted"
     FAILED = "failed"
+
+
+def is_behind(scope: Scope, outcome: Outcome, code: str, *, reads_again: bool) -> bool | None:
+    """Whether after such a run VK lacks what is known: VK stopped a method, or its answer was lost. None: not told.
+
+    `code`: with which VK stopped a method. `reads_again`: the next run has to read everything. A delta or a hint knows
+    nothing of what an earlier run left undone; nor does a run that got nowhere, from which nothing was carried over.
+    """
+    if outcome is Outcome.PARTIAL and (code or reads_again):
+        return True
+    if scope is Scope.FULL and outcome in {Outcome.OK, Outcome.PARTIAL, Outcome.READ_ONLY}:
+        return False
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from evosync.domain.action import (
     Plan,
     Why,
 )
-from evosync.domain.draft import PLAIN, Draft
+from evosync.domain.draft import Draft
 from evosync.domain.ids import AlbumId, ProductId
-from evosync.domain.status import Standing, Status
+from evosync.domain.status import PLAIN, Standing, Status
 from evosync.domain.survey import Survey
 
 _URGENCY = {Why.NO_PRICE: 0, Why.NOT_SELLABLE: 1, Why.GONE: 2, Why.SWITCHED_OFF: 2}

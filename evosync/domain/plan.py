@@ -34,24 +34,24 @@ def make_plan(
     choice: Choice,
     policy: Policy,
     *,
-    now: datetime,
+    read_at: datetime,
     settle: timedelta,
 ) -> Plan:
     """Survey and plan in one go; all `links` must be whole."""
-    return plan_from(survey(till, shop, links, album_links, choice, policy), links, now=now, settle=settle)
+    return plan_from(survey(till, shop, links, album_links, choice, policy), links, read_at=read_at, settle=settle)
 
 
-def plan_from(look: Survey, links: Mapping[ProductId, Link], *, now: datetime, settle: timedelta) -> Plan:
+def plan_from(look: Survey, links: Mapping[ProductId, Link], *, read_at: datetime, settle: timedelta) -> Plan:
     """Plan for what the survey left open.
 
-    Links named by `links_to_load` must be whole. `settle` is how long VK may
-    still be doing a write whose reply was lost: a create is repeated only after two complete readings,
-    that far apart, without its marker (VK FACTS 8).
+    Links named by `links_to_load` must be whole. `read_at`: when the reading of the shop began, which is all that
+    it vouches for. `settle` is how long VK may still be doing a write whose reply was lost: a create is repeated
+    only after two complete readings, that far apart, without its marker (VK FACTS 8).
     """
     draft = Draft(unchanged=len(look.settled))
     index = index_of(look, links)
     for product in look.open:
-        _plan_shown(product, look, links.get(product), index, draft, now=now, settle=settle)
+        _plan_shown(product, look, links.get(product), index, draft, read_at=read_at, settle=settle)
     _plan_not_shown(look, links, index, draft)
     _plan_doubles(index, links, look, draft)
     _note_prices(look, draft)
@@ -65,13 +65,13 @@ def _plan_shown(
     index: Index,
     draft: Draft,
     *,
-    now: datetime,
+    read_at: datetime,
     settle: timedelta,
 ) -> None:
     rows = look.shown[product]
     wanted = want(rows, look.shelf, look.policy)
     source = look.sources[product]
-    found, item = bind(product, link, look, index, draft, wanted, now=now, settle=settle)
+    found, item = bind(product, link, look, index, draft, wanted, read_at=read_at, settle=settle)
     if found is not None and item is not None:
         if isinstance(wanted, Wanted):
             follow(product, wanted, found, item, source, look, draft)
@@ -139,7 +139,8 @@ def _plan_absent(
         link, _ = bind_marked(product, link, index.by_marker[marker(product)][0], draft)
     item = look.shop.items.get(link.item) if link is not None and link.item is not None else None
     if link is None or item is None or link.state is not LinkState.LIVE or item.availability is Availability.REMOVED:
-        draft.statuses[product] = off.skipped
+        if off.why is not Why.GONE:  # of what is gone, and no item in VK, there is nothing to say
+            draft.statuses[product] = off.skipped
     elif is_put_away(link, look.shop):
         draft.statuses[product] = off.pushed
     else:

@@ -6,12 +6,9 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 from evosync.domain.ids import StoreId, UserId
-from evosync.domain.mirror import Pause, Scope, StoreReading, StoreState
+from evosync.domain.mirror import AHEAD, Pause, Scope, StoreReading, StoreState
 
 CAPTCHA = "VK 14"
-
-_SKEW = timedelta(minutes=1)
-"""By how much the clocks of two machines may differ."""
 
 _MANY = 50
 """More single products than these are read as a whole listing."""
@@ -129,7 +126,7 @@ def reading_due(reading: StoreReading | None, *, now: datetime, rhythm: Rhythm) 
 
 def _is_ahead(reading: StoreReading, now: datetime) -> bool:
     """The clock was set back since: what changed after that moment is not asked for before it has come again."""
-    return any(at is not None and at > now + _SKEW for at in (reading.full_at, reading.delta_at))
+    return any(at is not None and at > now + AHEAD for at in (reading.full_at, reading.delta_at))
 
 
 def _whole_due(reading: StoreReading, full_at: datetime, *, now: datetime, rhythm: Rhythm) -> bool:

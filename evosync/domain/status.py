@@ -41,6 +41,25 @@ class Standing(StrEnum):
     FAILED = "failed"
 
 
+IN_VK = frozenset(
+    {
+        Standing.IN_STEP,
+        Standing.IN_STEP_SHORTENED,
+        Standing.IN_STEP_PADDED,
+        Standing.IN_STEP_WEIGHT,
+        Standing.IN_STEP_NO_ALBUM,
+        Standing.SOLD_OUT,
+    }
+)
+
+WAITING = frozenset({Standing.WAIT_CREATE, Standing.WAIT_CHANGE, Standing.WAIT_CHECK, Standing.WAIT_VK})
+
+AT_REST = IN_VK | {Standing.HIDDEN_NOT_FOR_SALE}
+"""Standings of products for which there is nothing to do and nothing to tell."""
+
+PLAIN = frozenset({Standing.IN_STEP, Standing.IN_STEP_PADDED, Standing.IN_STEP_SHORTENED})
+"""Standings that a missing album may replace; the others say something that matters more."""
+
 NEEDS_OWNER = frozenset(
     {
         Standing.NEW_GROUP,

@@ -5,7 +5,7 @@ neither their texts are made again nor their links loaded whole.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from evosync.domain.albums import AlbumPlan, plan_albums
@@ -49,10 +49,14 @@ def survey(
     album_links: Sequence[AlbumLink],
     choice: Choice,
     policy: Policy,
+    unrest: Container[ProductId] = frozenset(),
 ) -> Survey:
     """Sort products into those in step and those to be looked at.
 
     For a hint, `till` holds the products that it names alone, and `shop` is not complete.
+
+    `unrest`: products that are said to stand elsewhere than at rest. They are looked at in any case, so that one that
+    came into step by itself (an edit whose answer was lost, a group switched off and on) is said to be so.
     """
     shelf = arrange(till, choice)
     shown: dict[ProductId, tuple[Product, ...]] = {}
@@ -77,10 +81,10 @@ def survey(
     for product, rows in shown.items():
         source = sources[product] = source_digest(rows, settings)
         link = links.get(product)
-        if link is not None and _is_settled(link, source, shop, albums, album_group.get(product)):
-            settled.add(product)
-        else:
+        if link is None or product in unrest or not _is_settled(link, source, shop, albums, album_group.get(product)):
             still_open.append(product)
+        else:
+            settled.add(product)
     return Survey(
         shelf=shelf,
         shop=shop,
@@ -117,8 +121,10 @@ def _is_settled(link: Link, source: bytes, shop: Shop, albums: AlbumPlan, group:
     item = shop.items.get(link.item)
     if item is None or item.face != link.face or item.rejection:
         return False
-    key = None if group is None else albums.of_group.get(group)
-    if key is None:
+    if group is None:
         return True
+    key = albums.of_group.get(group)
+    if key is None:
+        return link.album is None
     album = albums.existing.get(key)
     return album is not None and link.album == album and (item.albums is None or album in item.albums)

@@ -38,7 +38,7 @@ Kind = TypeVar("Kind", Store, Group, Product)
 Parse = Callable[[Iterable[Row]], tuple[Kind, ...]]
 
 MAX_KOPECKS = 10**12
-"""Evotor's own limit is a thousand times lower (FACTS 1.6); beyond this a price is nonsense."""
+"""Evotor's own limit is a thousand times lower (Evotor FACTS 1.6); beyond this a price is nonsense."""
 
 _product = maker(Product)
 _MAX_QUANTITY = 10**12
@@ -58,7 +58,7 @@ _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing; `cursor` is empty on the last one (FACTS 1.2)."""
+    """One page of a listing; `cursor` is empty on the last one (Evotor FACTS 1.2)."""
 
     rows: tuple[Row, ...]
     cursor: str = ""
@@ -113,7 +113,7 @@ def products(rows: Iterable[Row], store: StoreId) -> tuple[Product, ...]:
 
 
 def product(r: Row, store: StoreId) -> Product:
-    """One product of `store`, which the caller knows better than the row (FACTS 6: case may differ)."""
+    """One product of `store`, which the caller knows better than the row (Evotor FACTS 6: case may differ)."""
     ident = ProductId(_id(r))
     name = _text(r.get("name"))
     group = _parent(r)
@@ -190,7 +190,7 @@ def kopecks(price: object) -> int | None:
 
 
 def quantity(stock: object) -> Decimal | None:
-    """Stock to a thousandth, in one form for one value; may be negative (FACTS 1.6)."""
+    """Stock to a thousandth, in one form for one value; may be negative (Evotor FACTS 1.6)."""
     if type(stock) is int and abs(stock) <= _MAX_QUANTITY:
         return Decimal(stock)
     exact = _decimal(stock)
@@ -215,12 +215,12 @@ def instant(text: object) -> datetime | None:
 
 
 def millis(when: datetime) -> int:
-    """Unix milliseconds, the unit of `since` (FACTS 1.2), rounded down."""
+    """Unix milliseconds, the unit of `since` (Evotor FACTS 1.2), rounded down."""
     return (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
 def failure(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> CloudError | None:
-    """What an answer's status means, None for success. Bodies of errors are unknown: never relied upon (FACTS 3)."""
+    """What an answer's status means, None for success; bodies of errors are never relied upon (Evotor FACTS 3)."""
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return None
     code = f"Evotor {status}"
@@ -231,7 +231,7 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, *, now: dateti
 
 
 def wait(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
-    """How long a 429 asks to hold back: `Retry-After`, else `X-RateLimit-Reset` in seconds (FACTS 3).
+    """How long a 429 asks to hold back: `Retry-After`, else `X-RateLimit-Reset` in seconds (Evotor FACTS 3).
 
     A reset that can only be a Unix time is read as one. At most a day.
     """

@@ -46,7 +46,12 @@ class SmsRu:
         number = phone.removeprefix("+")
         sent = {"api_id": self.api_id, "to": number, "msg": text, "json": "1"}
         try:
-            async with self.session.post(self.url, data=sent, timeout=ClientTimeout(self.timeout)) as reply:
+            # A redirect may have the same body sent again, with key, number and text, to wherever it names.
+            async with self.session.post(
+                self.url, data=sent, timeout=ClientTimeout(self.timeout), allow_redirects=False
+            ) as reply:
+                if reply.status // 100 == 3:
+                    raise NotSent(f"sms.ru HTTP {reply.status}")
                 body: Any = orjson.loads(await reply.read())
         except (ClientError, TimeoutError, orjson.JSONDecodeError) as error:
             raise NotSent(type(error).__name__) from error

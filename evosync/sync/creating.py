@@ -1,7 +1,8 @@
 """Pushing items that are not in VK yet, so that no crash and no lost reply ever makes one twice.
 
 For each chunk: photos first, then the intents are stored, then the creates are sent, then their links
-are stored. Whatever breaks in between, the next reading finds the item by its marker, or finds none.
+are stored. Whatever breaks in between, the next reading finds the item by its marker, or finds none. A run
+that another has overtaken stores no intents, and so creates nothing.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from evosync.domain.errors import (
     GuardTripped,
     NotFound,
     Operators,
+    Overtaken,
     Refused,
     Side,
     Unavailable,
@@ -69,6 +71,7 @@ class Creator:
         self._sending: dict[ProductId, asyncio.Event] = {}
         self._softened: dict[ProductId, str] = {}
         """What VK refused of items that were then made with another text, as a link keeps it."""
+        self._unsure = 0
         self._full = False
         self._collecting = asyncio.Lock()
 
@@ -86,8 +89,8 @@ class Creator:
 
     @property
     def to_come(self) -> int:
-        """Creates not recorded yet."""
-        return len(self._waiting) + len(self._sending)
+        """Creates not recorded yet, those among them that may have been done for all that VK told."""
+        return len(self._waiting) + len(self._sending) + self._unsure
 
     async def give_up(self, products: Iterable[ProductId]) -> None:
         """A newer plan speaks for these products: forget their creates, and wait for those on the way."""
@@ -130,7 +133,10 @@ class Creator:
         self._sending |= {add.product: gone for add in chunk}
         good_until = asyncio.get_running_loop().time() + work.send_within.total_seconds()
         try:
-            await work.ledger.intend(work.user, work.community, [self._intent(add) for add in chunk])
+            intents = [self._intent(add) for add in chunk]
+            if not await work.ledger.intend(work.user, work.community, work.run, intents):
+                work.stop()
+                return False
             sent = zip(chunk, ready, strict=False)
             outcomes = await asyncio.gather(*(self._send(add, photo, good_until) for add, photo in sent))
             await self._record(chunk, outcomes)
@@ -219,7 +225,7 @@ class Creator:
                 made[add.album].append((add.product, added.item))
         await work.record(links, statuses, results)
         if never_sent:
-            await work.ledger.drop_links(work.user, work.community, never_sent)
+            await work.ledger.drop_links(work.user, work.community, work.run, never_sent)
         for album, items in made.items():
             await self._placer.put(album, items)
 
@@ -265,8 +271,12 @@ class Creator:
         work = self._work
         if isinstance(error, Unknown):
             work.unsure = True
+            self._unsure += 1
             statuses[add.product] = Status(Standing.WAIT_CHECK)
             return None
+        if isinstance(error, Overtaken):
+            work.take_error(error, METHOD)
+            return None  # the intent is the newer run's to look at
         never_sent.append(add.product)
         if isinstance(error, Full):
             self._full = True
@@ -276,10 +286,8 @@ class Creator:
         elif work.take_error(error, METHOD):
             pause = work.paused(METHOD)
             if pause is not None:
-                statuses[add.product] = waiting_for_vk(error.code, pause.until.isoformat())
+                statuses[add.product] = waiting_for_vk(pause.code, pause.until.isoformat())
                 work.count_left({add.product: statuses[add.product]})
-        elif isinstance(error, Operators):
-            work.fail(error)
         else:
             never_sent.pop()
             work.count_failure(error.code)

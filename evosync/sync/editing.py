@@ -9,7 +9,7 @@ from evosync.domain.action import EditItem, HideDouble, Why
 from evosync.domain.catalog import Item
 from evosync.domain.differences import as_read
 from evosync.domain.draft import refusal_status
-from evosync.domain.errors import CloudError, GuardTripped, NotFound, Operators, Refused, Side, Unknown
+from evosync.domain.errors import CloudError, GuardTripped, NotFound, Refused, Side, Unknown
 from evosync.domain.guard import price_is_off
 from evosync.domain.ids import ProductId
 from evosync.domain.links import Link, Written
@@ -205,10 +205,8 @@ class _Chunk:
         elif work.take_error(error, METHOD):
             pause = work.paused(METHOD)
             if pause is not None:
-                self._statuses[edit.product] = waiting_for_vk(error.code, pause.until.isoformat())
+                self._statuses[edit.product] = waiting_for_vk(pause.code, pause.until.isoformat())
                 work.count_left({edit.product: self._statuses[edit.product]})
-        elif isinstance(error, Operators):
-            work.fail(error)
         else:
             work.count_failure(error.code)
             refusal = refusal_of(error)
@@ -235,8 +233,21 @@ def _result(edit: EditItem) -> Result:
 
 
 def written_link(edit: EditItem, seen: Item | None) -> Link:
-    """The link after the edit went through. Without a read-back VK's view is unknown until the next reading."""
+    """The link after the edit went through. Without a read-back VK's view is unknown until the next reading.
+
+    Of the read-back only those fields are VK's form of ours that were sent. Another one that differs from what the plan
+    read was changed by hand in between: the next reading must find it so.
+    """
     before = edit.link.written or Written()
+    read = as_read(edit.before)
+    sent = _sent(edit)
+    if seen is None:
+        read, face = replace(read, **dict.fromkeys(sent), availability=None), b""
+    else:
+        unsent = {name: getattr(read, name) for name in _FIELDS if name not in sent}
+        now = as_read(seen)
+        read = replace(now, **unsent)
+        face = seen.face if read == now else b""
     written = Written(
         name=edit.name if edit.name is not None else before.name,
         description=edit.description if edit.description is not None else before.description,
@@ -248,8 +259,8 @@ def written_link(edit: EditItem, seen: Item | None) -> Link:
     return replace(
         edit.link,
         written=written,
-        read_back=as_read(seen) if seen is not None else replace(as_read(edit.before), **_unread(edit)),
-        face=seen.face if seen is not None else b"",
+        read_back=read,
+        face=face,
         source=edit.source,
         hidden_by_us=edit.hide_by_us,
         refused=edit.link.refused if edit.link.refused == edit.source else b"",
@@ -257,10 +268,13 @@ def written_link(edit: EditItem, seen: Item | None) -> Link:
     )
 
 
-def _unread(edit: EditItem) -> dict[str, None]:
-    """Fields of the read-back that this edit has made unknown."""
-    names = {"title": edit.name, "description": edit.description, "kopecks": edit.kopecks, "stock": edit.stock}
-    return {name: None for name, sent in names.items() if sent is not None} | {"availability": None}
+_FIELDS = ("title", "description", "kopecks", "stock")
+"""Of a read-back, what an edit may send."""
+
+
+def _sent(edit: EditItem) -> frozenset[str]:
+    sent = (edit.name, edit.description, edit.kopecks, edit.stock)
+    return frozenset(name for name, value in zip(_FIELDS, sent, strict=True) if value is not None)
 
 
 def changed_fields(edit: EditItem) -> Mapping[str, tuple[str, str]]:

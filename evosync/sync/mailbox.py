@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from evosync.domain.ids import ProductId, StoreId
-from evosync.domain.mirror import Scope
+from evosync.domain.mirror import Reason, Scope
 
-ROUTINE = "schedule"
+ROUTINE = Reason.ROUTINE
 """The reason of a run that nobody asked for: its time has come."""
 
 HINT = "hint:"
@@ -16,21 +16,18 @@ HINT = "hint:"
 _TAB = "\t"
 """Stands between the store of a hint and the one product that it names; no id holds one."""
 
-_WIDTH = {scope: width for width, scope in enumerate(Scope)}
-
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Mirror this user. `stores` and `products` narrow a reading down; empty means all.
+    """Mirror this user. `stores` narrow a reading down; empty means all.
 
-    Only a hint has `products`. A message is itself only a hint: what is wanted stands in the database. `origin` is
-    the id of the request that asked last, for the log.
+    A message is itself only a hint: what is wanted stands in the database. `origin` is the id of the request that asked
+    last, for the log.
     """
 
     scope: Scope
     reasons: frozenset[str] = frozenset()
     stores: frozenset[StoreId] = frozenset()
-    products: frozenset[ProductId] = frozenset()
     origin: str = field(default="", compare=False)
 
     @classmethod
@@ -64,13 +61,11 @@ class Message:
 
     def merge(self, other: "Message") -> "Message":
         """One message that covers both: the wider scope, all reasons, all stores that either names."""
-        scope = max(self.scope, other.scope, key=_WIDTH.__getitem__)
-        hinted = scope is Scope.HINT and self.products and other.products
+        scope = self.scope.with_(other.scope)
         return Message(
             scope=scope,
             reasons=self.reasons | other.reasons,
             stores=self.stores | other.stores if self.stores and other.stores else frozenset(),
-            products=self.products | other.products if hinted else frozenset(),
             origin=other.origin or self.origin,
         )
 
@@ -97,7 +92,6 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._message: Message | None = None
-        self._filled = asyncio.Event()
         self.hint_waiting = asyncio.Event()
         """Set while a hint waits, be it beside something wider: a run under way may take it and do it in between."""
 
@@ -126,17 +120,9 @@ class Mailbox:
         self._hold(replace(message, reasons=message.reasons - hints))
         return replace(Message.about(Scope.HINT, hints), origin=message.origin)
 
-    async def wait(self) -> None:
-        """Until there is a message."""
-        await self._filled.wait()
-
     def _hold(self, message: Message | None) -> None:
         self._message = message
-        for event, holds in (
-            (self._filled, message is not None),
-            (self.hint_waiting, message is not None and _holds_hint(message)),
-        ):
-            if holds:
-                event.set()
-            else:
-                event.clear()
+        if message is not None and _holds_hint(message):
+            self.hint_waiting.set()
+        else:
+            self.hint_waiting.clear()

@@ -2,21 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from structlog.contextvars import bound_contextvars
 
-from evosync.domain.action import Note, Plan
+from evosync.domain.action import AddItem, Note, Plan
 from evosync.domain.catalog import Shop
 from evosync.domain.connection import EvotorConnection, Health, Token, VkConnection
 from evosync.domain.errors import CloudError, GuardTripped, Operators, Rejected, Side, Throttled, Unavailable
 from evosync.domain.guard import Finding
 from evosync.domain.ids import ProductId, StoreId
-from evosync.domain.links import Link
+from evosync.domain.links import Link, LinkState
 from evosync.domain.mirror import (
+    Going,
+    KnownProduct,
     Mirror,
     Outcome,
     Pause,
@@ -38,41 +41,33 @@ from evosync.sync.ports import Held, ShopSide, TillSide
 from evosync.sync.push import Allowance, Push
 from evosync.sync.shop_reading import ShopReader
 from evosync.sync.till_reading import Asked, Reading, TillReader
-from evosync.sync.work import Work
+from evosync.sync.work import Unwritten, Work
 
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 2.0
 """How often a run asks whether it is still wanted, and notes its progress."""
 
+_UNSAID = KnownProduct(b"", b"")
+"""Of a product: nothing that is stored says where it stands."""
+
 _NAMES = {Side.EVOTOR: "Evotor", Side.VK: "VK"}
 
 _BIG = 300
 """From so many products on, planning moves to a thread, so that the loop goes on meanwhile."""
-
-IN_STEP = frozenset(
-    {
-        Standing.IN_STEP,
-        Standing.IN_STEP_SHORTENED,
-        Standing.IN_STEP_PADDED,
-        Standing.IN_STEP_WEIGHT,
-        Standing.IN_STEP_NO_ALBUM,
-        Standing.SOLD_OUT,
-        Standing.HIDDEN_NOT_FOR_SALE,
-    }
-)
 
 FINAL = frozenset({"VK 5", "VK 27", "VK 3609", "prices", "Evotor 401", "Evotor 403"})
 """Reasons that only the owner can clear; all others are tried again by later runs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A plan with what it was made from."""
+class Planned:
+    """A plan with what it was made from; `known`: how products stood by then."""
 
     plan: Plan
     links: Mapping[ProductId, Link]
     shop: Shop
+    known: Mapping[ProductId, KnownProduct]
 
 
 class OneRun:
@@ -100,13 +95,14 @@ class OneRun:
             engine.terms.rhythm if mirror.interval is None else replace(engine.terms.rhythm, full=mirror.interval)
         )
         self._tally = Tally()
+        self._unwritten = Unwritten(self._tally)
         self._progress = Progress(Step.CATALOG)
         self._readings: Mapping[StoreId, StoreReading] = mirror.readings
         self._pauses: dict[str, Pause] = dict(mirror.pauses)
         self._shop_read_at = mirror.shop_read_at
         self._notes: dict[Note, set[str]] = {}
-        self._works: list[Work] = []
-        self._unwanted = False
+        self._work: Work | None = None
+        self._going = Going.ON
         self._everybodys = False
         self._look_again = False
         self._side = Side.EVOTOR
@@ -116,10 +112,13 @@ class OneRun:
         self._asked: Asked | None = None
         self._refused: CloudError | None = None
         self._shop: ShopSide | None = None
-        self.draft: Draft | None = None
+        self.planned: Planned | None = None
 
-    async def go(self) -> RunRecord:
-        """The whole run; cloud errors end up in its record, anything else is a crash."""
+    async def go(self) -> RunRecord | None:
+        """The whole run; cloud errors end up in its record, anything else is a crash.
+
+        None where another run of the owner is alive: his lease was forgotten, and that run ends by itself soon.
+        """
         engine, user = self._engine, self._mirror.user
         full = self._is_full()
         scope = Scope.FULL if full else self._message.scope
@@ -128,12 +127,24 @@ class OneRun:
             record = await self._look_first(at)
             if record is not None:
                 return record
+        if self._held.lost:  # asking the till took long
+            return None
         if self._dry:
-            self._run = await engine.ledger.start_look(user, reasons=reasons, at=at)
+            run = await engine.ledger.start_look(user, reasons=reasons, at=at)
         else:
-            self._run = await engine.ledger.start_run(user, scope=scope, reasons=reasons, at=at)
-        with bound_contextvars(user_id=user, run_id=self._run):  # of every line until its end, VK's calls included
-            return await self._go(full=full)
+            run = await engine.ledger.start_run(user, scope=scope, reasons=reasons, at=at)
+        if run is None:
+            log.warning("another run of the user is alive", extra={"user": user})
+            return None
+        self._run = run
+        with bound_contextvars(user_id=user, run_id=run):  # of every line until its end, VK's calls included
+            try:
+                return await self._go(full=full)
+            except Exception:  # whatever it was: only the run that counts may set its owner back
+                if self._dry or await engine.ledger.is_open(run):
+                    raise
+                log.exception("an overtaken run crashed")  # which is no reason to put off the one after it
+                return None
 
     async def _look_first(self, at: datetime) -> RunRecord | None:
         """Eleven of twelve routine runs find nothing new: they are written down once, after the till has answered.
@@ -181,10 +192,10 @@ class OneRun:
         finally:
             over.set()
             await _ended(looking)
-        if outcome is Outcome.CUT and self._unwanted:
-            code = code or "unwanted"
-        elif outcome is Outcome.PARTIAL:
-            code = self._works[-1].waits_for
+        if outcome is Outcome.CUT and self._going is Going.UNWANTED:
+            code = code or self._going.value
+        elif outcome is Outcome.PARTIAL and self._work is not None:
+            code = self._work.waits_for
         record = await self._ended(outcome, code, failures, full=full)
         engine.watcher.ended(record)
         return record
@@ -303,38 +314,39 @@ class OneRun:
         self._side = Side.VK
         _refuse_unreadable(vk.token, Side.VK)
         self._refuse_if_resting(Side.VK)
-        async with engine.sides.shop(vk) as shop:
+        # The shop must not know the run, which knows it: in such a ring all that was read would outlive the run.
+        async with engine.sides.shop(vk, partial(engine.ledger.is_open, self._run)) as shop:
             self._shop = shop
-            draft = await self._draft(shop, vk, reading, full=full)
+            planned = await self._read_and_plan(shop, vk, reading, full=full)
             await engine.breakers.saw(Side.VK, user, None)
-            await self._save_statuses(reading, draft.plan)
-            self.draft = draft
-            nothing_to_do = not any(self._mirror.choice.stores.values()) and not draft.links
+            await self._save_statuses(planned)
+            self.planned = planned
+            nothing_to_do = not any(self._mirror.choice.stores.values()) and not planned.links
             if self._dry or self._mirror.started_at is None or nothing_to_do:
                 await self._mend(vk)
                 return Outcome.READ_ONLY
             work = self._new_work(vk, shop)
             self._saw(Progress(Step.MIRROR))
-            push = Push(work, draft.plan, draft.links, engine.picture, allowance=await self._allowance(vk))
+            push = Push(work, planned.plan, planned.links, engine.picture, allowance=await self._allowance(vk, planned))
             await self._push(push, work, vk, reader)
             await self._mend(vk)
-            return self._outcome()
+            return self._outcome(work)
 
     async def _mend(self, vk: VkConnection) -> None:
         """Only once writing works too: a shop that may be read and not written is told of once, not every hour."""
         if vk.health is Health.BROKEN:
             await self._engine.ledger.mend_connection(self._mirror.user, Side.VK)
 
-    async def _draft(self, shop: ShopSide, vk: VkConnection, reading: Reading, *, full: bool) -> Draft:
+    async def _read_and_plan(self, shop: ShopSide, vk: VkConnection, reading: Reading, *, full: bool) -> Planned:
         """Read the shop as far as needed, and plan."""
         engine, user = self._engine, self._mirror.user
         ledger, community = engine.ledger, vk.community
         reader = ShopReader(user, community, shop, ledger)
         album_links = await ledger.album_links(user, community)
+        began = engine.clock()
         if full:
             links = dict(await ledger.links(user, community))
             self._saw(Progress(Step.SHOP, 0, len(links)))
-            began = engine.clock()
             state = await reader.full(links, on_page=self._read_items)
             self._shop_read_at = began
         else:
@@ -343,19 +355,36 @@ class OneRun:
             state = await reader.some(links, titles)
         policy = self._mirror.policy
         choice = self._mirror.choice
+        known = await self._known(reading, None if full else reading.changed)
+        unrest = {product for product, row in known.items() if not row.at_rest}
         big = len(reading.till.products) > _BIG
-        args = (reading.till, state, links, album_links, choice, policy)
+        args = (reading.till, state, links, album_links, choice, policy, unrest)
         look = await asyncio.to_thread(survey, *args) if big else survey(*args)
         whole = links_to_load(look, links)
         if whole:
             links.update(await ledger.link_details(user, community, whole))
-        now, settle = engine.clock(), engine.terms.settle
+        settle = engine.terms.settle
         if len(look.open) > _BIG:
-            plan = await asyncio.to_thread(plan_from, look, links, now=now, settle=settle)
+            plan = await asyncio.to_thread(plan_from, look, links, read_at=began, settle=settle)
         else:
-            plan = plan_from(look, links, now=now, settle=settle)
-        self._count(plan)
-        return Draft(plan, links, state)
+            plan = plan_from(look, links, read_at=began, settle=settle)
+        self._count(plan, look.settled)
+        return Planned(plan, links, state, known)
+
+    async def _known(self, reading: Reading, ids: Collection[ProductId] | None) -> Mapping[ProductId, KnownProduct]:
+        """One row for each product; where its stores' rows say that it stands in different places, none is right."""
+        found: dict[ProductId, KnownProduct] = {}
+        for store in reading.till.stores:
+            rows = reading.known.get(store.id)
+            if rows is None:
+                rows = await self._engine.ledger.known_products(self._mirror.user, store.id, ids=ids)
+            for product, row in rows.items():
+                other = found.setdefault(product, row)
+                if other.status != row.status:
+                    found[product] = _UNSAID
+        if ids is None:  # rows that this reading added or brought back were not there yet when it looked
+            found.update(dict.fromkeys(reading.changed, _UNSAID))
+        return found
 
     async def _push(self, push: Push, work: Work, vk: VkConnection, reader: TillReader) -> None:
         """Do the plan, and between its writes whatever hints come in; a hint that was begun is finished."""
@@ -392,11 +421,11 @@ class OneRun:
             if not reading.changed:
                 return
             await push.give_up(reading.changed)
-            draft = await self._draft(work.shop, vk, reading, full=False)
-            await self._save_statuses(reading, draft.plan)
-            allowance = await self._allowance(vk, reserved=push.adds_to_come)
+            planned = await self._read_and_plan(work.shop, vk, reading, full=False)
+            await self._save_statuses(planned)
+            allowance = await self._allowance(vk, planned, reserved=push.adds_to_come)
             quick = Push(
-                work, draft.plan, draft.links, self._engine.picture, allowance=allowance, urgent=True, beside=push
+                work, planned.plan, planned.links, self._engine.picture, allowance=allowance, urgent=True, beside=push
             )
             await quick.run()
         except CloudError as error:
@@ -415,47 +444,55 @@ class OneRun:
             ledger=engine.ledger,
             clock=engine.clock,
             tally=self._tally,
+            unwritten=self._unwritten,
             watcher=engine.watcher,
             pauses=self._pauses,
             send_within=engine.terms.send_within,
             notes=self._notes,
         )
-        self._works.append(work)
-        if self._stopping.is_set() or self._held.lost or self._unwanted:
+        self._work = work
+        if self._stopping.is_set() or self._held.lost or self._going is not Going.ON:
             work.stop()
         return work
 
-    async def _allowance(self, vk: VkConnection, *, reserved: int = 0) -> Allowance | None:
-        """What the day's limit leaves beside `reserved` creates of the same run."""
+    async def _allowance(self, vk: VkConnection, planned: Planned, *, reserved: int = 0) -> Allowance | None:
+        """What the day's limit leaves beside `reserved` creates of the same run.
+
+        A create whose answer was lost counts as done until the plan repeats it.
+        """
         limit = self._engine.terms.adds_per_day
         if limit is None:
             return None
         now, day = self._engine.clock(), timedelta(days=1)
         made, first = await self._engine.ledger.adds_since(self._mirror.user, vk.community, now - day)
-        return Allowance(max(limit - made - reserved, 0), (first or now) + day)
+        repeated = {action.product for action in planned.plan.actions if isinstance(action, AddItem)}
+        unsure = [
+            link.intent_at
+            for product, link in planned.links.items()
+            if link.state is LinkState.INTENT and product not in repeated
+            if link.intent_at is not None and link.intent_at >= now - day
+        ]
+        oldest = min([*unsure, first or now])
+        return Allowance(max(limit - made - len(unsure) - reserved, 0), oldest + day)
 
-    async def _save_statuses(self, reading: Reading, plan: Plan) -> None:
+    async def _save_statuses(self, planned: Planned) -> None:
         """Write where products stand, those alone that stand elsewhere than is stored."""
-        ledger, user = self._engine.ledger, self._mirror.user
-        known: dict[ProductId, bytes] = {}
-        for rows in reading.known.values():
-            for product, row in rows.items():
-                known[product] = row.status
-        for store in {store.id for store in reading.till.stores} - reading.known.keys():
-            if plan.statuses:
-                rows = await ledger.known_products(user, store)
-                known.update({product: row.status for product, row in rows.items()})
-        changed = {product: status for product, status in plan.statuses.items() if known.get(product) != status.digest}
+        known, ledger = planned.known, self._engine.ledger
+        changed = {
+            product: status
+            for product, status in planned.plan.statuses.items()
+            if product not in known or known[product].status != status.digest
+        }
         if changed:
-            await ledger.save_statuses(user, changed, run=self._run, at=self._engine.clock())
+            await ledger.save_statuses(self._mirror.user, changed, run=self._run, at=self._engine.clock())
 
-    def _count(self, plan: Plan) -> None:
-        tally = self._tally
-        tally.unchanged += plan.unchanged
-        for product, status in plan.statuses.items():
-            if product not in plan.after and status.standing not in IN_STEP:
-                tally.skipped += 1
-                tally.reasons[status.standing.value] = tally.reasons.get(status.standing.value, 0) + 1
+    def _count(self, plan: Plan, settled: Collection[ProductId]) -> None:
+        """Also of a hint's plan, whose products the run's own has counted before."""
+        self._unwritten.forget(plan.after)
+        self._unwritten.count(
+            dict.fromkeys(settled, Standing.IN_STEP)
+            | {product: status.standing for product, status in plan.statuses.items() if product not in plan.after}
+        )
         for note, values in plan.notes.items():
             self._notes.setdefault(note, set()).update(values)
         if plan.look_again:
@@ -468,8 +505,7 @@ class OneRun:
             self._tally.vk_requests = self._shop.requests
         return self._tally
 
-    def _outcome(self) -> Outcome:
-        work = self._works[-1]
+    def _outcome(self, work: Work) -> Outcome:
         if work.stopping:
             return Outcome.CUT
         if work.unsure:
@@ -509,7 +545,7 @@ class OneRun:
         now = self._engine.clock()
         if code in FINAL and self._side is Side.EVOTOR and not self._everybodys:
             return None
-        if outcome is Outcome.CUT and not self._unwanted:
+        if outcome is Outcome.CUT and self._going is not Going.UNWANTED:
             return now
         if self._look_again:
             return now + self._engine.terms.settle + timedelta(seconds=1)
@@ -527,19 +563,26 @@ class OneRun:
                 await asyncio.wait([stop, end], timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if over.is_set():
                     return
-                if self._works:
-                    self._progress = Progress(Step.MIRROR, self._works[-1].done, self._works[-1].total)
+                if self._work is not None:
+                    self._progress = Progress(Step.MIRROR, self._work.done, self._work.total)
                 if not stop.done() and not self._held.lost:
-                    self._unwanted = not await self._engine.ledger.progress(
-                        self._mirror.user, self._run, self._progress, self._counted()
-                    )
-                if stop.done() or self._held.lost or self._unwanted:
-                    for work in self._works:
-                        work.stop()
+                    await self._beat()
+                if stop.done() or self._held.lost or self._going is not Going.ON:
+                    if self._work is not None:
+                        self._work.stop()
                     return
         finally:
             stop.cancel()
             end.cancel()
+
+    async def _beat(self) -> None:
+        """One failure does not stop the heart: without it the run would go on deaf, and be taken for dead."""
+        try:
+            self._going = await self._engine.ledger.progress(
+                self._mirror.user, self._run, self._progress, self._counted()
+            )
+        except Exception:  # the database's; what the run itself writes there ends it
+            log.warning("heartbeat not noted", extra={"user": self._mirror.user}, exc_info=True)
 
     def _read_items(self, count: int) -> None:
         self._saw(Progress(Step.SHOP, count, max(count, self._progress.total)))

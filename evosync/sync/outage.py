@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from evosync.domain.errors import CloudError, Rejected, Side
 from evosync.domain.ids import UserId
-from evosync.sync.breaker import Breaker, Trip, Turn
+from evosync.sync.breaker import SHARED_CAUSES, Breaker, Trip, Turn
 from evosync.sync.ports import Clock, Ledger
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class Outages:
     async def saw(self, side: Side, user: UserId, error: CloudError | None) -> bool:
         breaker = self.breakers[side]
         breaker.ended(user, error, self._clock())
-        return error is not None and breaker.resting_until is not None
+        return isinstance(error, SHARED_CAUSES) and breaker.resting_until is not None
 
     def _tell(self, trip: Trip) -> None:
         """Once per outage, to the operator; owners whose keys were called broken by it get them back."""

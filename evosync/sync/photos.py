@@ -4,7 +4,6 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from evosync.domain.errors import CloudError
 from evosync.domain.ids import PhotoId
 from evosync.sync.ports import ShopSide
 
@@ -24,7 +23,7 @@ class PhotoSupply:
         self._picture = picture
         self._left = count
         self._flows = min(_FLOWS, -(-count // BULK))
-        self._ready: asyncio.Queue[PhotoId | CloudError] = asyncio.Queue()
+        self._ready: asyncio.Queue[PhotoId | Exception] = asyncio.Queue()
         self._room = asyncio.Semaphore(max(self._flows, 1))
         self._made = 0
         self._taken = 0
@@ -49,7 +48,7 @@ class PhotoSupply:
     async def take(self) -> PhotoId:
         """The next photo; raises what kept it from being made. Must not be called more than `count` times."""
         photo = await self._ready.get()
-        if isinstance(photo, CloudError):
+        if isinstance(photo, Exception):
             raise photo
         self._taken += 1
         if self._taken % BULK == 0:
@@ -65,7 +64,7 @@ class PhotoSupply:
             self._left -= batch
             try:
                 photos = await self._shop.photos(self._picture, batch)
-            except CloudError as error:
+            except Exception as error:  # noqa: BLE001 - whoever waits for one of these photos must hear of it
                 for _ in range(batch):
                     self._ready.put_nowait(error)
                 return

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from evosync.domain.action import AddAlbum, AlbumKey, Note, PlaceItems, RenameAlbum, TieAlbum, Unplace
 from evosync.domain.catalog import Album
-from evosync.domain.errors import CloudError, Full, NotFound, Operators, Unknown
+from evosync.domain.errors import CloudError, Full, NotFound, Unknown
 from evosync.domain.ids import AlbumId, ItemId, ProductId
 from evosync.domain.links import AlbumLink
-from evosync.domain.status import Standing, Status
+from evosync.domain.status import PLAIN, Standing, Status
 from evosync.sync.ports import Placed
+from evosync.sync.together import together
 from evosync.sync.work import Work
 
 LIST = 50
@@ -41,11 +42,12 @@ class Placer:
         """
         self._work = work
         self._beside = beside
+        self.filling = asyncio.TaskGroup()
+        """The lists on their way into albums. Where it is cancelled they are at once, not only after all else."""
         self._albums: dict[AlbumKey, AlbumId] = dict(albums)
         self._recipes = {action.key: action for action in made}
         self._ready = {key: asyncio.Event() for key in self._recipes}
         self._waiting: dict[AlbumKey, list[tuple[ProductId, ItemId]]] = defaultdict(list)
-        self._tasks: set[asyncio.Task[None]] = set()
         self._remade: set[AlbumKey] = set()
         self._moves = {move.product: move for move in moves}
         self._awaited: set[ProductId] = set()
@@ -61,10 +63,8 @@ class Placer:
                 for store, group in tie.groups
             ]
             await self._work.ledger.save_album_links(self._work.user, self._work.community, links)
-        await asyncio.gather(
-            *(self._rename(action) for action in actions if isinstance(action, RenameAlbum)),
-            *(self._make(action) for action in actions if isinstance(action, AddAlbum)),
-        )
+        renames = (self._rename(action) for action in actions if isinstance(action, RenameAlbum))
+        await together([*renames, *(self._make(action) for action in actions if isinstance(action, AddAlbum))])
 
     def makes(self, key: AlbumKey) -> bool:
         return key in self._recipes
@@ -79,20 +79,18 @@ class Placer:
         waiting = self._waiting[key]
         waiting.extend(items)
         while len(waiting) >= LIST:
-            self._start(key, waiting[:LIST])
+            self.filling.create_task(self._fill(key, waiting[:LIST]))
             del waiting[:LIST]
 
     async def finish(self, places: Sequence[PlaceItems], items: Mapping[ProductId, ItemId]) -> None:
-        """Send what is left, and the existing items that have to move unless the run is to stop; wait for all of it."""
+        """Send what is left, and the existing items that have to move unless the run is to stop."""
         for place in () if self._work.stopping else places:
             self._awaited.update(product for product in place.products if product in self._moves)
             await self.put(place.album, [(product, items[product]) for product in place.products if product in items])
         for key, waiting in self._waiting.items():
             if waiting:
-                self._start(key, waiting[:])
+                self.filling.create_task(self._fill(key, waiting[:]))
                 waiting.clear()
-        while self._tasks:
-            await asyncio.gather(*list(self._tasks))
 
     async def take_out(self) -> None:
         """Take moved items out of their old albums, if they stand in the new ones."""
@@ -114,11 +112,6 @@ class Placer:
                     await work.ledger.save_placed(work.user, work.community, [Placed(move.product, arrived)])
             work.advance()
 
-    def _start(self, key: AlbumKey, batch: list[tuple[ProductId, ItemId]]) -> None:
-        task = asyncio.create_task(self._fill(key, batch))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _fill(self, key: AlbumKey, batch: list[tuple[ProductId, ItemId]]) -> None:
         work = self._work
         ready = self._ready.get(key)
@@ -129,7 +122,7 @@ class Placer:
         album = self._albums.get(key)
         if album is not None:
             await self._put(key, album, batch)
-        elif work.paused(ALBUM_METHOD) is None:
+        elif work.paused(ALBUM_METHOD) is None and not work.stopping:
             await self._go_without(batch)
 
     async def _put(self, key: AlbumKey, album: AlbumId, batch: list[tuple[ProductId, ItemId]]) -> None:
@@ -156,7 +149,9 @@ class Placer:
                 await work.ledger.save_placed(work.user, work.community, here)
 
     async def _go_without(self, batch: Sequence[tuple[ProductId, ItemId]]) -> None:
-        await self._work.record((), {product: Status(Standing.IN_STEP_NO_ALBUM) for product, _ in batch}, ())
+        work, status = self._work, Status(Standing.IN_STEP_NO_ALBUM)
+        statuses = dict.fromkeys((product for product, _ in batch), status)
+        await work.ledger.save_statuses(work.user, statuses, run=work.run, at=work.clock(), instead_of=PLAIN)
 
     async def _make(self, action: AddAlbum) -> None:
         work = self._work
@@ -175,6 +170,9 @@ class Placer:
             work.unsure = True
         except CloudError as error:
             self._take(error, ALBUM_METHOD)
+        except BaseException:
+            work.stop()  # whoever waits must not take it for an album that cannot be made
+            raise
         finally:
             self._ready[action.key].set()
         work.advance()
@@ -221,9 +219,6 @@ class Placer:
         """True for a plain refusal, which is counted."""
         work = self._work
         if work.take_error(error, method):
-            return False
-        if isinstance(error, Operators):
-            work.fail(error)
             return False
         work.tally.failed += 1
         work.tally.failures[error.code] = work.tally.failures.get(error.code, 0) + 1

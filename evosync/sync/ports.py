@@ -1,9 +1,9 @@
 """What the engine needs from the outside, as it would like to have it."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import IntEnum
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from evosync.domain.errors import Side
 from evosync.domain.ids import AlbumId, CommunityId, ItemId, PhotoId, ProductId, RunId, StoreId, UserId
 from evosync.domain.links import AlbumLink, Link
 from evosync.domain.mirror import (
+    Going,
     KnownProduct,
     Mirror,
     Outcome,
@@ -26,7 +27,7 @@ from evosync.domain.mirror import (
     Tally,
     TillChanges,
 )
-from evosync.domain.status import Status
+from evosync.domain.status import Standing, Status
 
 Clock = Callable[[], datetime]
 """Aware UTC."""
@@ -100,7 +101,6 @@ class ShopSide(Protocol):
     async def read(self, *, expected: int, on_page: Callable[[int], None]) -> ShopReading:
         """The community, all albums, all items. `expected` items help to size the first pages."""
 
-    async def community(self) -> Community: ...
     async def items(self, ids: Sequence[ItemId], *, priority: Priority = Priority.READ) -> Mapping[ItemId, Item]:
         """By id; what VK no longer has is absent from the answer."""
 
@@ -141,11 +141,13 @@ class Ledger(Protocol):
         """None if the user is not active."""
 
     # what the till last said
-    async def known_products(self, user: UserId, store: StoreId) -> Mapping[ProductId, KnownProduct]: ...
+    async def known_products(
+        self, user: UserId, store: StoreId, *, ids: Collection[ProductId] | None = None
+    ) -> Mapping[ProductId, KnownProduct]: ...
     async def stores(self, user: UserId) -> tuple[Store, ...]: ...
     async def groups(self, user: UserId) -> tuple[Group, ...]: ...
     async def products(
-        self, user: UserId, *, stores: Iterable[StoreId] | None = None, ids: Iterable[ProductId] | None = None
+        self, user: UserId, *, stores: Collection[StoreId] | None = None, ids: Collection[ProductId] | None = None
     ) -> tuple[Product, ...]:
         """Cached products that are not gone, of these stores or of these ids (in all stores)."""
 
@@ -158,7 +160,7 @@ class Ledger(Protocol):
         """Digests of the cached albums and items."""
 
     async def cached_albums(self, user: UserId, community: CommunityId) -> tuple[Album, ...]: ...
-    async def cached_items(self, user: UserId, community: CommunityId, *, titles: Iterable[str]) -> tuple[Item, ...]:
+    async def cached_items(self, user: UserId, community: CommunityId, *, titles: Collection[str]) -> tuple[Item, ...]:
         """Cached items whose folded title (`texts.fold`) is one of these."""
 
     async def save_shop(
@@ -174,24 +176,30 @@ class Ledger(Protocol):
 
     # links
     async def links(
-        self, user: UserId, community: CommunityId, *, ids: Iterable[ProductId] | None = None
+        self, user: UserId, community: CommunityId, *, ids: Collection[ProductId] | None = None
     ) -> Mapping[ProductId, Link]:
         """Without `written` and `read_back`; all, or those of these products."""
 
     async def link_details(
-        self, user: UserId, community: CommunityId, ids: Iterable[ProductId]
+        self, user: UserId, community: CommunityId, ids: Collection[ProductId]
     ) -> Mapping[ProductId, Link]:
         """These links whole."""
 
     async def album_links(self, user: UserId, community: CommunityId) -> tuple[AlbumLink, ...]: ...
-    async def intend(self, user: UserId, community: CommunityId, links: Sequence[Link]) -> None:
-        """Store intents before their creates are sent; a former link of the product is replaced."""
+    async def intend(self, user: UserId, community: CommunityId, run: RunId, links: Sequence[Link]) -> bool:
+        """Store intents before their creates are sent; a former link of the product is replaced.
+
+        False, and nothing is stored, once another run has begun: that one makes what is missing.
+        """
 
     async def save_links(self, user: UserId, community: CommunityId, links: Sequence[Link]) -> None:
         """Whole links (insert or update); also sets `vk_product_id` of the cached products."""
 
-    async def drop_links(self, user: UserId, community: CommunityId, products: Sequence[ProductId]) -> None:
-        """Forget intents, and only these."""
+    async def keep_links(self, user: UserId, community: CommunityId, run: RunId, links: Sequence[Link]) -> bool:
+        """`save_links` of what a plan says without a write to VK; as `intend`, not once another run has begun."""
+
+    async def drop_links(self, user: UserId, community: CommunityId, run: RunId, products: Sequence[ProductId]) -> None:
+        """Forget intents, and only these; none once another run has begun, for they may be that one's."""
 
     async def save_placed(self, user: UserId, community: CommunityId, placed: Sequence[Placed]) -> None: ...
     async def save_album_links(self, user: UserId, community: CommunityId, links: Sequence[AlbumLink]) -> None:
@@ -203,18 +211,33 @@ class Ledger(Protocol):
 
     # results
     async def save_statuses(
-        self, user: UserId, statuses: Mapping[ProductId, Status], *, run: RunId, at: datetime
+        self,
+        user: UserId,
+        statuses: Mapping[ProductId, Status],
+        *,
+        run: RunId,
+        at: datetime,
+        instead_of: Collection[Standing] | None = None,
     ) -> None:
-        """Standing of products whose standing changed; the caller compares digests first."""
+        """Of products that stand elsewhere than is stored; with `instead_of`, of those alone that stand there.
+
+        Does nothing once the run is closed: a later one has its own word.
+        """
 
     async def save_results(self, run: RunId, results: Sequence[ProductResult]) -> None: ...
 
     # the run's own record and the mirror's row
-    async def start_run(self, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime) -> RunId:
-        """Also stamps the mirror's `started_at`, against which later wishes are compared."""
+    async def start_run(self, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime) -> RunId | None:
+        """Also stamps the mirror's `started_at`, against which later wishes are compared.
 
-    async def progress(self, user: UserId, run: RunId, progress: Progress, tally: Tally) -> bool:
-        """Note how far the run is. False if it is not wanted any more: paused, disconnected, no longer active."""
+        None while another run of the owner is alive, as one is whose lease was forgotten: what is wished for waits.
+        """
+
+    async def progress(self, user: UserId, run: RunId, progress: Progress, tally: Tally) -> Going:
+        """Note how far the run is, and learn whether it is to go on."""
+
+    async def is_open(self, run: RunId) -> bool:
+        """Whether no other run has begun, which it may once this one's heart has stood still for a while."""
 
     async def finish_run(
         self,
@@ -247,8 +270,11 @@ class Ledger(Protocol):
     ) -> RunRecord:
         """A delta that found nothing to do, from start to end; what was wished for meanwhile stays wished for."""
 
-    async def start_look(self, user: UserId, *, reasons: Sequence[str], at: datetime) -> RunId:
-        """A run that only looks: when the next one is due stays as it is, and so does what is wished for."""
+    async def start_look(self, user: UserId, *, reasons: Sequence[str], at: datetime) -> RunId | None:
+        """A run that only looks: when the next one is due stays as it is, and so does what is wished for.
+
+        None as for `start_run`: what it reads would be news that the living run does not see.
+        """
 
     async def finish_look(
         self,
@@ -295,11 +321,17 @@ class Held(Protocol):
         """True once the lease could not be renewed in time: stop writing."""
 
 
+MayWrite = Callable[[], Awaitable[bool]]
+"""Asked right before a request with writes leaves. False, or any error: none does, and they raise `Overtaken`."""
+
+
 class Sides(Protocol):
     """Clients for one owner's connections, sharing sessions and pacers with everybody else."""
 
     def till(self, connection: EvotorConnection) -> TillSide: ...
-    def shop(self, connection: VkConnection) -> AbstractAsyncContextManager[ShopSide]: ...
+    def shop(
+        self, connection: VkConnection, may_write: MayWrite | None = None
+    ) -> AbstractAsyncContextManager[ShopSide]: ...
 
 
 class Watcher(Protocol):
@@ -318,22 +350,3 @@ class Due(Protocol):
 
     async def want(self, user: UserId, *, scope: Scope, reason: str, at: datetime) -> None:
         """Stamp the wish; the caller nudges after the commit."""
-
-
-__all__ = [
-    "Added",
-    "AsyncIterator",
-    "Clock",
-    "Due",
-    "Held",
-    "Lease",
-    "Ledger",
-    "Placed",
-    "Priority",
-    "ShopReading",
-    "ShopSide",
-    "Sides",
-    "TillSide",
-    "Watcher",
-    "timedelta",
-]

@@ -25,7 +25,7 @@ from evosync.domain.status import Status
 from evosync.sync.creating import Creator
 from evosync.sync.editing import Editor, hide_doubles, waiting_for_vk
 from evosync.sync.placing import Placer
-from evosync.sync.ports import Priority
+from evosync.sync.ports import Placed, Priority
 from evosync.sync.work import Work
 
 _KEEP_ROWS = 500
@@ -36,7 +36,7 @@ DAY = "day"
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The default photo and what it is known by: an unchanged picture is never uploaded again for an item."""
+    """The default photo, and what it is known by: that is kept with each item, whose picture no edit sends again."""
 
     data: bytes
     source: str
@@ -82,6 +82,11 @@ class Push:
             adds = adds[: allowance.adds]
         edits = [action for action in plan.actions if isinstance(action, EditItem)]
         self._items = _items(links, self._keeps)
+        self._learnt = {
+            keep.link.product: Placed(keep.link.product, keep.link.album)
+            for keep in self._keeps
+            if keep.link.product in links and keep.link.album != links[keep.link.product].album
+        }
         self.placer: Placer = Placer(
             work,
             plan.albums,
@@ -108,10 +113,8 @@ class Push:
         if self._beyond:
             self._work.count_left(self._beyond)
             await self._work.record((), self._beyond, ())
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._edit())
-            group.create_task(self._create())
-        await self.placer.finish(self._places, self._items)
+        async with self.placer.filling as group:
+            group.create_task(self._write())
         await self.placer.take_out()
 
     @property
@@ -127,13 +130,25 @@ class Push:
 
     async def _keep(self) -> None:
         links = [keep.link for keep in self._keeps]
+        work = self._work
         for start in range(0, len(links), _KEEP_ROWS):
-            await self._work.ledger.save_links(self._work.user, self._work.community, links[start : start + _KEEP_ROWS])
+            rows = links[start : start + _KEEP_ROWS]
+            if not await work.ledger.keep_links(work.user, work.community, work.run, rows):
+                work.stop()
+                return
+            learnt = [self._learnt[link.product] for link in rows if link.product in self._learnt]
+            await work.ledger.save_placed(work.user, work.community, learnt)
         adopted = [keep.link.product for keep in self._keeps if keep.adopted]
         self._work.tally.adopted += len(adopted)
         results = [ProductResult(product, Result.ADOPTED, why=Why.NEW.value) for product in adopted]
         if results:
             await self._work.ledger.save_results(self._work.run, results)
+
+    async def _write(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._edit())
+            group.create_task(self._create())
+        await self.placer.finish(self._places, self._items)
 
     async def _edit(self) -> None:
         await self._editor.run()

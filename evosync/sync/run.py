@@ -36,7 +36,7 @@ class MirrorRun:
         *,
         if_due: bool = False,
     ) -> RunRecord | None:
-        """One run under a lease that is held already; None if there is nothing to run for this user."""
+        """One run under a lease that is held already; None if there is nothing to run for this user, or not now."""
         mirror = await self._engine.ledger.mirror(user)
         if mirror is None or mirror.evotor is None or mirror.paused_at is not None:
             return None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from evosync.domain.catalog import Album, Community, Item, Shop, ShopTrouble
 from evosync.domain.errors import GuardTripped, Rejected, Side
-from evosync.domain.guard import RUBLE
+from evosync.domain.guard import ROUBLE
 from evosync.domain.ids import AlbumId, CommunityId, ItemId, ProductId, UserId
 from evosync.domain.links import Link, LinkState
 from evosync.sync.ports import Ledger, Priority, ShopSide
@@ -83,7 +83,7 @@ def refuse(community: Community) -> None:
         case None:
             return
         case ShopTrouble.CURRENCY:
-            raise GuardTripped(Side.VK, "currency", community.currency_name, wanted=RUBLE, got=community.currency or 0)
+            raise GuardTripped(Side.VK, "currency", community.currency_name, wanted=ROUBLE, got=community.currency or 0)
         case trouble:
             raise Rejected(Side.VK, _CODES.get(trouble, trouble.value))
 

@@ -1,22 +1,58 @@
 """What the parts of one push share: where to write, what was done, and whether to go on."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from evosync.domain.action import Note
-from evosync.domain.errors import CloudError, GuardTripped, Quota, Rejected, Side, Unavailable
+from evosync.domain.errors import CloudError, GuardTripped, Operators, Overtaken, Quota, Rejected, Side, Unavailable
 from evosync.domain.guard import most_fail
 from evosync.domain.ids import CommunityId, ProductId, RunId, UserId
 from evosync.domain.links import Link
 from evosync.domain.mirror import Pause, ProductResult, Progress, Step, Tally
 from evosync.domain.schedule import next_pause
-from evosync.domain.status import Status
+from evosync.domain.status import AT_REST, Standing, Status
 from evosync.sync.ports import Clock, Ledger, ShopSide, Watcher
 
 CHUNK = 24
 """Writes that are sent, and then recorded, together: an `execute` with its read-back is full with them."""
+
+
+@dataclass(slots=True)
+class Unwritten:
+    """Products that a run leaves as they are: each counts once, by the last word about it; none that was written."""
+
+    tally: Tally
+    _counted: dict[ProductId, Standing] = field(default_factory=dict)
+    _written: set[ProductId] = field(default_factory=set)
+
+    def count(self, standings: Mapping[ProductId, Standing]) -> None:
+        self.forget(standings)
+        for product, standing in standings.items():
+            if product not in self._written:
+                self._counted[product] = standing
+                self._add(standing, 1)
+
+    def forget(self, products: Iterable[ProductId]) -> None:
+        """They are being written, or another word about them follows."""
+        for product in products:
+            standing = self._counted.pop(product, None)
+            if standing is not None:
+                self._add(standing, -1)
+
+    def wrote(self, products: Iterable[ProductId]) -> None:
+        """Or tried to: the tally has them already."""
+        self._written.update(products)
+
+    def _add(self, standing: Standing, number: int) -> None:
+        tally = self.tally
+        if standing in AT_REST:
+            tally.unchanged += number
+            return
+        tally.skipped += number
+        tally.reasons[standing.value] = tally.reasons.get(standing.value, 0) + number
+        if not tally.reasons[standing.value]:
+            del tally.reasons[standing.value]
 
 
 @dataclass(slots=True)
@@ -30,6 +66,7 @@ class Work:
     ledger: Ledger
     clock: Clock
     tally: Tally
+    unwritten: Unwritten
     watcher: Watcher
     pauses: dict[str, Pause]
     send_within: timedelta
@@ -43,21 +80,17 @@ class Work:
     waits_for: str = ""
     """The code with which VK stopped a method, if writes are left that wait for its end."""
     failure: CloudError | None = None
-    _stop: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def stopping(self) -> bool:
-        """No further chunk is begun; those in hand are finished and recorded."""
-        return self._stop.is_set()
+    stopping: bool = False
+    """No further chunk is begun; those in hand are finished and recorded."""
 
     def stop(self) -> None:
-        self._stop.set()
+        self.stopping = True
 
     def fail(self, error: CloudError) -> None:
         """Stop for good; the first error is the run's."""
         if self.failure is None:
             self.failure = error
-        self._stop.set()
+        self.stop()
 
     def paused(self, method: str) -> Pause | None:
         pause = self.pauses.get(method)
@@ -79,9 +112,7 @@ class Work:
 
     def count_left(self, statuses: Mapping[ProductId, Status]) -> None:
         """Count what is not done in this run, with the reason that the owner sees."""
-        for status in statuses.values():
-            self.tally.skipped += 1
-            self.tally.reasons[status.standing.value] = self.tally.reasons.get(status.standing.value, 0) + 1
+        self.unwritten.count({product: status.standing for product, status in statuses.items()})
 
     def count_failure(self, code: str) -> None:
         """Count a refused write; stops everything when most are refused."""
@@ -95,8 +126,10 @@ class Work:
         match error:
             case Quota():
                 self.pause(method, error)
-            case Rejected() | Unavailable() | GuardTripped():
+            case Rejected() | Operators() | Unavailable() | GuardTripped():
                 self.fail(error)
+            case Overtaken():
+                self.stop()
             case _:
                 return False
         return True
@@ -111,6 +144,7 @@ class Work:
         if statuses:
             await self.ledger.save_statuses(self.user, statuses, run=self.run, at=self.clock())
         if results:
+            self.unwritten.wrote(result.product for result in results)
             await self.ledger.save_results(self.run, results)
         if links:
             await self.ledger.save_links(self.user, self.community, links)

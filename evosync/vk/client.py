@@ -11,7 +11,7 @@ from evosync.domain.catalog import Album, Availability, Community, Item
 from evosync.domain.errors import CloudError, Full, NotFound, Refused, Rejected, Side, Unavailable
 from evosync.domain.ids import AlbumId, CommunityId, ItemId, PhotoId
 from evosync.domain.texts import fold
-from evosync.sync.ports import Added, Priority, ShopReading
+from evosync.sync.ports import Added, MayWrite, Priority, ShopReading
 from evosync.vk import wire
 from evosync.vk.dispatcher import Dispatcher, TooBig
 from evosync.vk.photos import Photos
@@ -37,11 +37,14 @@ _SORTED_OUT_SINGLY = frozenset({_ALREADY_THERE, "VK 1403", "VK 1406"})
 class VkShop:
     """`ShopSide` for one community. Made by `VkSides`."""
 
-    def __init__(self, dispatcher: Dispatcher, community: CommunityId, photos: Photos) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, community: CommunityId, photos: Photos, may_write: MayWrite | None = None
+    ) -> None:
         self._dispatcher = dispatcher
         self._community = community
         self._owner = -community
         self._photos = photos
+        self._may_write = may_write
         self._requests_before = dispatcher.requests
 
     @property
@@ -311,7 +314,16 @@ class VkShop:
         good_until: float = inf,
     ) -> T:
         return await self._dispatcher.submit(
-            Call(method, params, read, priority, repeatable=False, read_back=read_back, good_until=good_until)
+            Call(
+                method,
+                params,
+                read,
+                priority,
+                repeatable=False,
+                read_back=read_back,
+                good_until=good_until,
+                may_leave=self._may_write,
+            )
         )
 
 
@@ -320,6 +332,7 @@ def _nothing(value: Any, seen: SeenItems) -> None:
 
 
 def _says_nothing_changed(error: Refused) -> bool:
+    """An edit that would change nothing, which VK may call an error (VK FACTS 2)."""
     detail = error.detail.casefold()
     return error.code == "VK 100" and ("nothing to" in detail or "not changed" in detail)
 

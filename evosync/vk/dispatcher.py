@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from evosync.domain import pace
 from evosync.domain.connection import Token
-from evosync.domain.errors import CloudError, Quota, Side, Unavailable, Unknown
+from evosync.domain.errors import CloudError, Overtaken, Quota, Side, Unavailable, Unknown
+from evosync.sync.ports import MayWrite
 from evosync.vk import faults, script, wire
 from evosync.vk.faults import Fault, Kind, to_error
 from evosync.vk.pacer import Pacer
@@ -153,9 +154,10 @@ class Dispatcher:
     async def aclose(self) -> None:
         """Let requests in flight come home, give up what waits."""
         self._closed = True
-        if self._loop_task is not None:
+        while self._loop_task is not None and not self._loop_task.done():
             self._loop_task.cancel()
-            await asyncio.wait({self._loop_task})
+            # A cancellation can get lost while a connection to the database is opened (before Python 3.12).
+            await asyncio.wait({self._loop_task}, timeout=1)
         for handle, calls in self._resting.items():
             handle.cancel()
             self._waiting.add_first(calls)
@@ -180,9 +182,14 @@ class Dispatcher:
             while True:
                 await self._until_something_should_leave()
                 await self._pacer.slot(self._token.fingerprint)
-                batch = self._still_good(self._waiting.choose(time.monotonic(), self._room()))
+                granted = time.monotonic()
+                batch = await self._allowed(self._waiting.choose(granted, self._room()))
+                if self._closed:
+                    self._waiting.add_first(batch)
+                    return
+                batch = self._still_good(batch)
                 if batch:
-                    await self._launch(batch)
+                    await self._launch(batch, granted)
         except CloudError as error:  # the pacer's memory is gone
             self._give_up(error)
         except asyncio.CancelledError:
@@ -190,6 +197,25 @@ class Dispatcher:
         except BaseException as error:
             self._give_up(Unavailable(Side.VK, _OURS, type(error).__name__))
             raise
+
+    async def _allowed(self, batch: tuple[AnyCall, ...]) -> tuple[AnyCall, ...]:
+        """Without writes of a run that another has overtaken; asked so late that hardly any time is left for one.
+
+        And without calls that were taken back meanwhile.
+        """
+        try:
+            forbidden = {
+                may_leave
+                for may_leave in {call.may_leave for call in batch}
+                if may_leave is not None and not await _says_yes(may_leave)
+            }
+        except asyncio.CancelledError:
+            self._waiting.add_first(batch)  # to be given up with the rest
+            raise
+        for call in batch:
+            if call.may_leave in forbidden:
+                _fail(call, Overtaken(Side.VK, "overtaken", call.method))
+        return tuple(call for call in batch if not call.answer.done())
 
     def _still_good(self, batch: tuple[AnyCall, ...]) -> tuple[AnyCall, ...]:
         """Without calls that waited too long: a process that stood still must not do what others did meanwhile."""
@@ -230,9 +256,8 @@ class Dispatcher:
     def _room(self) -> Room:
         return Room(calls=self._limit, items=max(1, self._reply_bytes // self._item_bytes))
 
-    async def _launch(self, batch: tuple[AnyCall, ...]) -> None:
-        """Start the request and wait until it begins to leave; tell the pacer if that took long."""
-        granted = time.monotonic()
+    async def _launch(self, batch: tuple[AnyCall, ...], granted: float) -> None:
+        """Start the request and wait until it begins to leave; tell the pacer if that is long after `granted`."""
         left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def leaving() -> None:
@@ -461,6 +486,14 @@ def _collector_at_rest() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+async def _says_yes(may_leave: MayWrite) -> bool:
+    try:
+        return await may_leave()
+    except Exception:  # who cannot ask must not write
+        log.exception("vk: nobody could say whether writes may leave")
+        return False
 
 
 def _fail(call: AnyCall, error: Exception) -> None:

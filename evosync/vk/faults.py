@@ -93,19 +93,13 @@ class Fault:
 
     @property
     def kind(self) -> Kind | None:
-        """None for a code that FACTS do not list."""
+        """None for a code of which nothing is known."""
         return KINDS.get(self.code)
 
     @property
     def is_too_big(self) -> bool:
         """An execute whose reply would pass 5 MB."""
         return self.code == RUNTIME and "too big" in self.message.casefold()
-
-    @property
-    def says_nothing_changed(self) -> bool:
-        """An edit that would change nothing, which VK may call an error (VK FACTS 2)."""
-        message = self.message.casefold()
-        return self.code == PARAMETER and ("nothing to" in message or "not changed" in message)
 
 
 def read_fault(raw: Mapping[str, Any]) -> Fault:

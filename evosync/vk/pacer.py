@@ -196,7 +196,7 @@ class RedisPacer:
     async def _slow(self, fingerprint: str, *, hold: int, late: int) -> None:
         """Tried once: while Redis is away nothing leaves, and when it is back all keep quiet at first."""
         try:
-            await self._eval(_SLOW, [self._prefix + fingerprint], [hold, late])
+            await self._eval(_SLOW, [self._prefix + fingerprint], [hold, late], seconds=self._patience)
         except (RedisError, OSError) as error:
             log.warning("pace: Redis is away", extra={"error": type(error).__name__})
 
@@ -231,7 +231,8 @@ class RedisPacer:
         pause = 0.1
         while True:
             try:
-                return await self._eval(script, keys, arguments)
+                left = (give_up - _microseconds()) / pace.SECOND
+                return await self._eval(script, keys, arguments, seconds=left)
             except (RedisError, OSError) as error:
                 if _microseconds() >= give_up:
                     raise Unavailable(Side.VK, "Redis", "the memory of the rate is out of reach") from error
@@ -239,9 +240,10 @@ class RedisPacer:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
 
-    async def _eval(self, script: str, keys: list[str], arguments: list[int]) -> Any:
+    async def _eval(self, script: str, keys: list[str], arguments: list[int], *, seconds: float) -> Any:
         arguments_as_text = [str(each) for each in arguments]
-        return await cast("Awaitable[Any]", self._redis.eval(script, len(keys), *keys, *arguments_as_text))
+        async with asyncio.timeout(seconds):  # a frozen Redis says nothing at all
+            return await cast("Awaitable[Any]", self._redis.eval(script, len(keys), *keys, *arguments_as_text))
 
 
 __all__ = ["MemoryPacer", "Pacer", "RedisPacer"]

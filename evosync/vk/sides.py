@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from evosync.domain.connection import Token, VkConnection
+from evosync.sync.ports import MayWrite
 from evosync.vk.client import VkShop
 from evosync.vk.dispatcher import Dispatcher, Landed, Pressure, Seen, unnoticed, unseen
 from evosync.vk.pacer import Pacer
@@ -55,11 +56,11 @@ class VkSides:
         self._uploads = asyncio.Semaphore(_UPLOADS)
 
     @asynccontextmanager
-    async def shop(self, connection: VkConnection) -> AsyncIterator[VkShop]:
+    async def shop(self, connection: VkConnection, may_write: MayWrite | None = None) -> AsyncIterator[VkShop]:
         """Leaving waits for requests in flight, if nobody else uses the token."""
         async with self.dispatcher(connection.token) as dispatcher:
             photos = Photos(dispatcher, self._transport, connection.community, self._uploads, self._landed)
-            yield VkShop(dispatcher, connection.community, photos)
+            yield VkShop(dispatcher, connection.community, photos, may_write)
 
     @asynccontextmanager
     async def dispatcher(self, token: Token) -> AsyncIterator[Dispatcher]:

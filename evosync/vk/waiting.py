@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from evosync.domain.catalog import Item
 from evosync.domain.ids import ItemId
-from evosync.sync.ports import Priority
+from evosync.sync.ports import MayWrite, Priority
 from evosync.vk.script import Params, ReadBack, literal
 
 T = TypeVar("T")
@@ -40,8 +40,8 @@ class Call(Generic[T]):
     `read` turns the method's value into the result; it runs as soon as the reply is there, so that raw
     replies never pile up. `alone`: not inside `execute`. `repeatable`: harmless when done twice, so it is
     repeated when its outcome is unknown. `items`: how many items the value may hold at most.
-    `good_until`: from then on, by the monotonic clock, it must not leave any more. `too_fast_since`: when VK
-    first refused it as one too many.
+    `good_until`: from then on, by the monotonic clock, it must not leave any more. `may_leave`: asked right before it
+    does. `too_fast_since`: when VK first refused it as one too many.
     """
 
     method: str
@@ -53,6 +53,7 @@ class Call(Generic[T]):
     read_back: ReadBack | None = None
     items: int = 0
     good_until: float = inf
+    may_leave: MayWrite | None = None
     tries: int = 0
     too_fast_since: float | None = None
     since: float = 0.0

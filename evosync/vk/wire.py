@@ -9,11 +9,11 @@ import orjson
 
 from evosync.domain.catalog import Album, Availability, Community, Item, ShopTrouble
 from evosync.domain.digest import digest
+from evosync.domain.guard import ROUBLE
 from evosync.domain.ids import AlbumId, CommunityId, ItemId, PhotoId
 from evosync.domain.making import maker
 from evosync.vk.faults import Fault, read_fault, without_secrets
 
-ROUBLE = 643
 EDITOR = 2
 _HTTP_SERVER_ERROR = 500
 _made = maker(Item)
@@ -314,10 +314,6 @@ class UploadRefused:
     """The picture host's own error, which arrives with HTTP 200 (VK FACTS 3)."""
 
     code: str
-
-    @property
-    def is_about_size(self) -> bool:
-        return "SIZE" in self.code.upper()
 
 
 def read_upload(status: int, body: bytes) -> str | UploadRefused:

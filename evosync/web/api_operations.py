@@ -50,7 +50,7 @@ class Tariff(Open):
 
 
 class InstallationData(Open):
-    """Whose installation it is."""
+    """Whose installation it is. A `productId` of another application is refused, where ours is known."""
 
     userId: TillUser  # noqa: N815 - the cloud's own name
 
@@ -64,7 +64,10 @@ class Installation(Open):
 
 
 class Subscription(Open):
-    """What became of a subscription; `sequenceNumber` orders the events of one."""
+    """What became of a subscription; `sequenceNumber` orders the events of one.
+
+    A `productId` of another application is refused, where ours is known.
+    """
 
     subscriptionId: Annotated[str, Field(min_length=1, max_length=500)]  # noqa: N815 - the cloud's own name
     userId: TillUser  # noqa: N815 - the cloud's own name

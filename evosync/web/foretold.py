@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from evosync.db.browse import IN_VK
 from evosync.domain.action import (
     Action,
     AddAlbum,
@@ -20,8 +19,9 @@ from evosync.domain.action import (
 )
 from evosync.domain.catalog import Item
 from evosync.domain.ids import AlbumId, ItemId, ProductId
+from evosync.domain.status import IN_VK
 from evosync.sync.editing import changed_fields
-from evosync.sync.one_run import Draft
+from evosync.sync.one_run import Planned
 from evosync.words.language import marked
 
 
@@ -74,10 +74,10 @@ KINDS: Final = {
 class _Telling:
     """Goes through the actions once."""
 
-    def __init__(self, draft: Draft) -> None:
-        plan = draft.plan
-        self._draft = draft
-        self._titles: dict[AlbumId, str] = {album.id: album.title for album in draft.shop.albums}
+    def __init__(self, planned: Planned) -> None:
+        plan = planned.plan
+        self._planned = planned
+        self._titles: dict[AlbumId, str] = {album.id: album.title for album in planned.shop.albums}
         self._names: dict[str, str] = {key: self._titles.get(album, "") for key, album in plan.albums.items()}
         self._names |= {one.key: one.title for one in plan.actions if isinstance(one, AddAlbum | RenameAlbum)}
         self.placed: dict[ProductId, str] = {}
@@ -122,21 +122,21 @@ class _Telling:
         """What only moves to another collection has no edit of its own."""
         told = {change.product for change in (*self.changed, *self.added, *self.hidden)}
         for product, album in sorted(self.placed.items()):
-            link = self._draft.links.get(product)
+            link = self._planned.links.get(product)
             item = self._item(link.item) if link is not None else None
             if product not in told and item is not None:
                 self.changed.append(Change(product, item.title, "", {"album": (self._stands_in(item), album)}))
 
     def _item(self, item: ItemId | None) -> Item | None:
-        return self._draft.shop.items.get(item) if item is not None else None
+        return self._planned.shop.items.get(item) if item is not None else None
 
     def _stands_in(self, item: Item) -> str:
         return ", ".join(self._titles[album] for album in item.albums or () if self._titles.get(album))
 
 
-def foretell(draft: Draft, *, at: datetime) -> Foretold:
-    """What a draft's actions mean to the owner."""
-    telling, plan = _Telling(draft), draft.plan
+def foretell(planned: Planned, *, at: datetime) -> Foretold:
+    """What a plan's actions mean to the owner."""
+    telling, plan = _Telling(planned), planned.plan
     for action in plan.actions:
         telling.tell(action)
     telling.tell_moves()

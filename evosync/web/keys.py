@@ -11,7 +11,7 @@ from aiohttp import web
 from evosync.accounts.links import Links
 from evosync.accounts.sessions import Sessions
 from evosync.accounts.throttle import Throttle
-from evosync.db.site import Viewer
+from evosync.db.people import Viewer
 from evosync.web.services import Services
 from evosync.words.format import Format
 from evosync.words.language import Catalogs, Language, Words

@@ -6,16 +6,13 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from evosync.domain.ids import UserId
-from evosync.domain.mirror import Mirror, Scope
+from evosync.domain.mirror import Mirror, Reason, Scope
 from evosync.sync.engine import Engine
 from evosync.sync.mailbox import Mailbox, Message
-from evosync.sync.one_run import Draft, OneRun
+from evosync.sync.one_run import OneRun, Planned
 from evosync.vk.connect import categories
 from evosync.vk.sides import VkSides
 from evosync.vk.wire import Category
-
-PREVIEW: Final = "preview"
-"""The reason of a run that only looked."""
 
 _LOOK_AGAIN: Final = 0.5
 """Seconds after which a lease that another run holds is tried again."""
@@ -27,17 +24,17 @@ class DryRun:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def __call__(self, user: UserId, /) -> Draft | None:
+    async def __call__(self, user: UserId, /) -> Planned | None:
         while True:
             async with self._engine.lease.hold(user) as held:
                 if held is not None:
                     mirror = await self._engine.ledger.mirror(user)
                     if mirror is None or mirror.evotor is None or mirror.vk is None:
                         return None
-                    message = Message(Scope.FULL, frozenset({PREVIEW}))
+                    message = Message(Scope.FULL, frozenset({Reason.PREVIEW}))
                     one = OneRun(self._engine, mirror, message, asyncio.Event(), Mailbox(), held, dry=True)
-                    await one.go()
-                    return one.draft
+                    if await one.go() is not None:
+                        return one.planned
             await asyncio.sleep(_LOOK_AGAIN)
 
 
@@ -77,4 +74,4 @@ class CategoryTree:
             return found
 
 
-__all__ = ["PREVIEW", "CategoryTree", "DryRun", "Owners"]
+__all__ = ["CategoryTree", "DryRun", "Owners"]

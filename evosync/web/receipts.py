@@ -8,12 +8,12 @@ from typing import Any, Final
 from evosync.db.history import ResultSeen
 from evosync.domain.action import Note
 from evosync.domain.ids import RunId
-from evosync.domain.mirror import Outcome, Result, RunRecord
+from evosync.domain.mirror import Outcome, Reason, Result, RunRecord
 from evosync.domain.status import Standing
 from evosync.sync.mailbox import HINT
 from evosync.web.frame import Pill
 from evosync.web.pictures import Bar
-from evosync.web.signs import broken_card
+from evosync.words.checks import stored_card
 from evosync.words.errors import card_of
 from evosync.words.format import Format, Moment
 from evosync.words.language import Words, marked
@@ -21,17 +21,21 @@ from evosync.words.statuses import FIELDS, STATUSES
 from evosync.words.tone import Tone
 
 _REASONS: Final = {
-    "asked": marked("you pressed “Update now”"),
-    "choice": marked("you changed what is shown"),
-    "settings": marked("you changed the settings"),
-    "connected": marked("a new connection"),
-    "start": marked("the first start"),
-    "command": marked("started by the operator"),
-    "preview": marked("you looked at what will change"),
-    "resumed": marked("after a pause"),
-    "retry": marked("retry"),
+    Reason.ASKED: marked("you pressed “Update now”"),
+    Reason.CHOICE: marked("you changed what is shown"),
+    Reason.SETTINGS: marked("you changed the settings"),
+    Reason.CONNECTED: marked("a new connection"),
+    Reason.START: marked("the first start"),
+    Reason.COMMAND: marked("started by the operator"),
+    Reason.REPLAY: marked("started by the operator"),
+    Reason.PREVIEW: marked("you looked at what will change"),
+    Reason.RESUMED: marked("after a pause"),
+    Reason.RETRY: marked("retry"),
+    Reason.MENDED: marked("after an outage"),
+    Reason.HOOK: marked("something changed at the till"),
+    Reason.ROUTINE: marked("on schedule"),
 }
-_ROUTINE: Final = marked("on schedule")
+"""The most telling first."""
 _HINTED: Final = marked("a product changed at the till")
 
 RESULTS: Final = (Result.FAILED, Result.UPDATED, Result.CREATED, Result.HIDDEN, Result.SHOWN, Result.ADOPTED)
@@ -62,17 +66,17 @@ def changed_by(record: RunRecord) -> int:
 
 def is_quiet(record: RunRecord) -> bool:
     """A routine look that found nothing to do: it need not stand in a short list."""
-    return record.outcome is Outcome.OK and not changed_by(record) and record.reasons == ("schedule",)
+    return record.outcome is Outcome.OK and not changed_by(record) and record.reasons == (Reason.ROUTINE,)
 
 
 def reason_text(record: RunRecord, words: Words) -> str:
     """Why it began; the most telling of several reasons."""
-    asked = [reason for reason in record.reasons if reason in _REASONS]
-    if asked:
-        return words.gettext(_REASONS[asked[0]])
+    telling = [reason for reason in _REASONS if reason in record.reasons and reason is not Reason.ROUTINE]
+    if telling:
+        return words.gettext(_REASONS[telling[0]])
     if any(reason.startswith(HINT) for reason in record.reasons):
         return words.gettext(_HINTED)
-    return words.gettext(_ROUTINE)
+    return words.gettext(_REASONS[Reason.ROUTINE])
 
 
 def run_seen(record: RunRecord, words: Words, form: Format) -> RunSeen:
@@ -102,7 +106,7 @@ def run_pill(record: RunRecord, words: Words, form: Format) -> Pill:
         text = words.ngettext("Did not work for %(num)s", "Did not work for %(num)s", failed, num=form.number(failed))
         return Pill(Tone.YOU, text)
     if record.outcome in {Outcome.FAILED, Outcome.HELD} or (record.outcome is Outcome.PARTIAL and record.code):
-        card = broken_card(record.code)
+        card = stored_card(record.code)
         return Pill(card.tone, card.title.said(words.language.value))
     if record.outcome in _PILLS:
         tone, said = _PILLS[record.outcome]

@@ -15,7 +15,7 @@ from evosync.domain.ids import CommunityId, UserId
 from evosync.domain.policy import Policy
 from evosync.security.passwords import Passwords
 from evosync.security.seal import Sealer
-from evosync.sync.one_run import Draft
+from evosync.sync.one_run import Planned
 from evosync.sync.workers import WorkerSeen
 from evosync.vk.wire import Category
 
@@ -56,6 +56,8 @@ class Site:
     """What the operator set for owners who set nothing."""
     adds_per_day: int | None = None
     """How many listings a day may bring to one community; None: as many as VK takes."""
+    till_app: str = ""
+    """The application's id at Evotor: the owners' link to it, and the one that events may name; empty: not known."""
 
     @property
     def is_https(self) -> bool:
@@ -74,13 +76,9 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TillFound:
-    """What a test of an Evotor token found. `till_user` is Evotor's number of the account, where a store told it.
-
-    `products` None: not counted.
-    """
+    """What a test of an Evotor token found. `till_user` is Evotor's number of the account, where a store told it."""
 
     stores: tuple[str, ...]
-    products: int | None = None
     till_user: str = ""
 
 
@@ -126,7 +124,7 @@ class ShopTester(Protocol):
 class Preview(Protocol):
     """Plans an owner's next run and writes nothing to VK; reads both clouds, so it takes seconds."""
 
-    async def __call__(self, user: UserId, /) -> Draft | None:
+    async def __call__(self, user: UserId, /) -> Planned | None:
         """None where it could not get so far; the record of the run says why, if there was one."""
 
 
@@ -137,7 +135,7 @@ class Categories(Protocol):
         """Empty where VK is not connected. Raises a `CloudError`."""
 
 
-async def no_preview(_user: UserId, /) -> Draft | None:
+async def no_preview(_user: UserId, /) -> Planned | None:
     """For a site that stands alone."""
     return None
 

@@ -16,6 +16,8 @@ _USER = "user"
 _SEEN = "seen"
 _TOASTS = "toasts"
 _LANGUAGE = "language"
+_CSRF = "csrf"
+"""WTForms' key for what it makes form tokens of."""
 _TOUCH_SECONDS = 300
 
 
@@ -59,6 +61,8 @@ async def sign_in(request: web.Request, user: UserId) -> None:
     session = await new_session(request)
     session.set_new_identity(key)
     session[_USER] = user
+    # Here, and not by the first page with a form: of several that are opened at once each would make one of its own.
+    session[_CSRF] = secrets.token_hex(20)
     client = request[CLIENT]
     session[_SEEN] = int(client.at.timestamp())
     if language is not None:

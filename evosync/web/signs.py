@@ -64,11 +64,6 @@ class View:
     """The name of a store for which Evotor is not paid, where that is so of all that are switched on."""
 
 
-def broken_card(code: str) -> Card:
-    """The card of a connection that is broken, by the code that it is stored with."""
-    return stored_card(code)
-
-
 def sign_of(view: View, words: Words, form: Format) -> Sign:
     """The first that holds."""
     if view.state is SyncState.BROKEN:
@@ -109,7 +104,7 @@ def _broken(view: View, words: Words, form: Format) -> Sign:
     now = view.now
     key = now.shop if now.shop is not None and now.shop.health is not Health.OK else now.till
     code = key.reason if key is not None else ""
-    card = broken_card(code)
+    card = stored_card(code)
     language = words.language.value
     cause = card.cause.said(language, **values_of(now.finding, form))
     text = " ".join(part for part in (cause, _as_of(view, words, form)) if part)

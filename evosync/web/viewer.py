@@ -6,8 +6,9 @@ from datetime import datetime
 
 from aiohttp import web
 
-from evosync.db import site as people
-from evosync.db.site import UserStatus, Viewer
+from evosync.db import people
+from evosync.db.accounts import UserStatus
+from evosync.db.people import Viewer
 from evosync.logs import bound
 from evosync.web import access, csrf
 from evosync.web.access import Level

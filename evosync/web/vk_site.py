@@ -7,10 +7,6 @@ from evosync.domain.ids import AlbumId, CommunityId, ItemId
 _SITE: Final = "https://vk.com"
 
 
-def community_address(community: CommunityId) -> str:
-    return f"{_SITE}/club{community}"
-
-
 def shop_address(community: CommunityId) -> str:
     return f"{_SITE}/market-{community}"
 

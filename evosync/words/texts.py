@@ -37,8 +37,10 @@ PROMISES: Final = Text(
                     "It deletes no listing: it only hides, and that can be undone.",
                 ),
                 Both(
-                    "Не трогает карточки, которые вы сделали сами.",
-                    "It does not touch listings that you made yourself.",
+                    "Не трогает карточки, которые вы сделали сами. Только той, что названа как товар на кассе, ставит "
+                    "его цену и остаток, а ваш текст и фото оставляет.",
+                    "It does not touch listings that you made yourself. Only one that is named like a product at the "
+                    "till gets its price and stock, and keeps your text and photos.",
                 ),
                 Both("Не ставит цену ноль.", "It never sets a price of zero."),
                 Both(

@@ -20,7 +20,7 @@ from evosync.db.tables.runs import sync_runs
 from evosync.db.tables.till import cached_products, cached_stores
 from evosync.domain.ids import UserId
 from evosync.domain.mirror import RunRecord
-from evosync.domain.status import NEEDS_OWNER, Standing
+from evosync.domain.status import IN_VK, NEEDS_OWNER, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Details:
     """Of one day."""
 
 
-_IN_STEP: Final = sorted(one.value for one in Standing if one.value.startswith("in_step") or one is Standing.SOLD_OUT)
+_IN_VK: Final = sorted(standing.value for standing in IN_VK)
 
 
 async def details(connection: AsyncConnection, user: UserId, *, runs: int, at: datetime) -> Details:
@@ -79,7 +79,7 @@ async def details(connection: AsyncConnection, user: UserId, *, runs: int, at: d
         run_count=int(counted or 0),
         problems={one: by_status[one.value] for one in Standing if one in NEEDS_OWNER and one.value in by_status},
         products=int(products or 0),
-        in_step=sum(by_status.get(status, 0) for status in _IN_STEP),
+        in_step=sum(by_status.get(status, 0) for status in _IN_VK),
         vk_requests=sum(int(counts.get("vk_requests", 0)) for counts in lately.scalars()),
     )
 

@@ -18,9 +18,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from evosync.db.accounts import UserStatus
 from evosync.db.admin.around import LAST, PAGE, STALE, E, M, S, U, V, around, carried, is_broken, like
 from evosync.db.glance import SHOWN_STORES, Glance, glance_of
-from evosync.db.site import UserStatus
 from evosync.db.tables.runs import sync_runs
 from evosync.db.tables.till import cached_products, cached_stores
 from evosync.db.tables.users import roles, user_roles
@@ -78,7 +78,9 @@ def _is_in(state: State, at: datetime) -> list[ColumnElement[bool]]:
         return [active, is_broken()]
     if state is State.STALE:
         lately = exists().where(*carried(U.id), sync_runs.c.finished_at > at - STALE)
-        return [active, S.started_at <= at - STALE, S.paused_at.is_(None), ~lately]
+        # What VK did not let be done stays undone, however many runs after that carry over what is new.
+        is_behind = M.behind_since <= at - STALE
+        return [active, S.started_at <= at - STALE, S.paused_at.is_(None), or_(~lately, is_behind)]
     if state in {State.PENDING, State.SUSPENDED}:
         return [U.status == state.value]
     return []

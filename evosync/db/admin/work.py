@@ -20,15 +20,16 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db import mirrors as due
+from evosync.db.accounts import UserStatus
 from evosync.db.admin.around import LAST, SOON, STALE, STOPPED, E, M, S, U, V, around, count, is_broken
 from evosync.db.mirrors import SILENCE
 from evosync.db.outbox import LetterState
-from evosync.db.site import UserStatus
 from evosync.db.tables.mirrors import mirrors
 from evosync.db.tables.runs import sync_runs
 from evosync.db.tables.site import letters, links
 from evosync.db.tables.users import users
 from evosync.domain.ids import RunId, UserId
+from evosync.domain.mirror import AHEAD
 
 _LATELY: Final = timedelta(days=30)
 _ERRORS: Final = 10
@@ -141,7 +142,7 @@ async def _running_work(connection: AsyncConnection, at: datetime) -> tuple[Sequ
             done=row["done"],
             total=row["total"],
             reasons=row["reasons"],
-            is_lost=row["heartbeat_at"] <= at - SILENCE,
+            is_lost=not at - SILENCE < row["heartbeat_at"] <= at + AHEAD,
         )
         for row in (await connection.execute(query)).mappings()
     ]

@@ -6,7 +6,8 @@ from evosync.db.tables.schema import owner, table
 from evosync.db.types import Json, UtcTime
 
 # `run_id`: the run that is going on (or whose worker died); `last_run_id`: the last that ended. No foreign keys:
-# runs are thinned out. `run_with`: the connections that the run started with.
+# runs are thinned out. `run_with`: the connections that the run started with. `behind_since`: start of the first run
+# that left undone what it knew of, because VK stopped it or its answer was lost, and none has caught up since.
 mirrors = table(
     "mirrors",
     owner(),
@@ -22,4 +23,5 @@ mirrors = table(
     Column("pauses", Json(), nullable=False),
     Column("shop_read_at", UtcTime(), nullable=True),
     Column("failures", Integer(), nullable=False),
+    Column("behind_since", UtcTime(), nullable=True),
 )

@@ -16,7 +16,6 @@ FIELDS = (
     "type", "name", "code", "price", "cost_price", "quantity", "measure_name", "tax", "allow_to_sell", "description",
     "article_number", "classification_code", "quantity_in_package",
 )  # fmt: skip
-LATER_FIELDS = ("barcodes", "parent_id", "attributes_choices")
 NUMBERS = frozenset({"price", "cost_price", "quantity"})
 
 

@@ -7,10 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.accounts.administration import Refused, Unknown, Why
 from evosync.accounts.till_events import Replayed
-from evosync.db import deliveries
-from evosync.db import site as people
+from evosync.db import deliveries, people
 from evosync.db.deliveries import Delivery, Kind, State
-from evosync.db.site import Viewer
+from evosync.db.people import Viewer
 from evosync.domain.ids import UserId
 from evosync.web.admin.desk import desk_of, number_in_path
 from evosync.web.frame import Pill

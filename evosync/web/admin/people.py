@@ -9,10 +9,10 @@ from wtforms import SelectField, StringField
 
 from evosync.accounts.addresses import shown_phone
 from evosync.accounts.administration import Desk, Refused, Unknown
+from evosync.db.accounts import Taken
 from evosync.db.admin.around import PAGE
 from evosync.db.admin.people import PersonRow, State, Wanted, count_people, list_people
 from evosync.db.admin.roles import Role, list_roles
-from evosync.db.site import Taken
 from evosync.web.admin.desk import desk_of, page_number
 from evosync.web.admin.words import person_pill, role_name
 from evosync.web.forms import SiteForm, at_most, blank, email, filled, optional, options, phone, stripped

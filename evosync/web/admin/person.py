@@ -10,13 +10,13 @@ from wtforms import SelectField, SelectMultipleField, StringField
 
 from evosync.accounts.addresses import shown_phone
 from evosync.accounts.administration import Desk, Refused, Unknown, Why
-from evosync.db import history
-from evosync.db import site as people
+from evosync.db import history, people
+from evosync.db.accounts import Taken, UserStatus
 from evosync.db.admin.owner import Connected, Details, details
 from evosync.db.admin.people import find_person
 from evosync.db.admin.roles import list_roles
 from evosync.db.admin.trail import AuditFilter, list_audit
-from evosync.db.site import Person, Taken, UserStatus, Viewer
+from evosync.db.people import Person, Viewer
 from evosync.domain.ids import UserId
 from evosync.domain.mirror import Outcome, RunRecord
 from evosync.web.admin.desk import REFUSALS, desk_of, number_in_path

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from evosync.db import site as people
+from evosync.db import people
 from evosync.domain.ids import UserId
 from evosync.web.admin.desk import number_in_path
 from evosync.web.keys import SERVICES

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
+from evosync.db.accounts import UserStatus
 from evosync.db.admin.people import PersonRow
 from evosync.db.admin.trail import AuditRow
-from evosync.db.site import UserStatus
 from evosync.web.frame import Pill, state_pill
 from evosync.words.errors import card_of
 from evosync.words.format import Format

@@ -12,6 +12,7 @@ from evosync.accounts.administration import Unknown
 from evosync.db.admin import work as jobs
 from evosync.db.admin.work import LetterProblem, Revived, WorkRow
 from evosync.domain.ids import UserId
+from evosync.metrics import freshness
 from evosync.sync.workers import WorkerSeen
 from evosync.web.admin.desk import LARGEST, desk_of
 from evosync.web.admin.words import LETTER_KINDS, PARTS, STEPS, error_text, said
@@ -35,6 +36,7 @@ async def show(request: web.Request) -> web.Response:
     at, words, form = request[CLIENT].at, request[WORDS], request[FORMAT]
     services = request.app[SERVICES]
     work = await services.database.read(lambda connection: jobs.work(connection, at=at))
+    fresh = await services.database.read(freshness)
     workers, depth, is_reachable = await _workers(request)
     alive = [worker for worker in workers if _is_alive(worker, at)]
     checkup = await services.workshop.checkup() if services.workshop is not None else Checkup({})
@@ -64,6 +66,9 @@ async def show(request: web.Request) -> web.Response:
         "failed_count": form.number(failed),
         "has_failed": failed > 0,
         "depth": form.number(depth) if depth is not None else "",
+        "on": form.number(fresh.on),
+        "oldest": form.ago(fresh.since) if fresh.since is not None else None,
+        "waiting": form.number(fresh.waiting) if fresh.waiting else "",
         "failed": [_failed(request, row) for row in work.failed],
         "letters": [_letter(request, letter) for letter in work.letters],
         "running": [_running(request, row) for row in work.running],

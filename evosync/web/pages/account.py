@@ -8,7 +8,8 @@ from wtforms import BooleanField, PasswordField, StringField
 from evosync.accounts import signup
 from evosync.accounts.links import BadLink
 from evosync.accounts.throttle import LINK_ADDRESS
-from evosync.db.site import Purpose, Taken
+from evosync.db.accounts import Taken
+from evosync.db.single_use import Purpose
 from evosync.web.forms import SiteForm, at_most, blank, email, filled, needed, new_password, stripped
 from evosync.web.keys import CLIENT, LINKS, SERVICES, THROTTLE, VIEWER, WORDS
 from evosync.web.pages.home import local_path

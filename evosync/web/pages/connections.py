@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -12,14 +12,14 @@ from wtforms import PasswordField, StringField
 
 from evosync.accounts.pasted import Key, KeyRefused, NotACommunity, NotAKey, read_community, read_key
 from evosync.accounts.throttle import TEST_ACCOUNT, TEST_ADDRESS
-from evosync.db import browse, connections, credentials, history, mirrors
-from evosync.db import site as people
+from evosync.db import browse, connections, credentials, history, mirrors, trail
 from evosync.db.credentials import Connected
 from evosync.domain.connection import Health
 from evosync.domain.errors import CloudError, Rejected, Side, Throttled, Unavailable
 from evosync.domain.guard import Finding
 from evosync.domain.ids import CommunityId
-from evosync.domain.mirror import Scope
+from evosync.domain.mirror import Reason, Scope
+from evosync.notices import EXPIRES_WITHIN
 from evosync.web import session
 from evosync.web.findings import values_of
 from evosync.web.forms import SiteForm, at_most, blank, filled, needed
@@ -32,9 +32,6 @@ from evosync.words.checks import AFTER, CLAIMED, FAILED_STEPS, RIGHTS, STEPS, st
 from evosync.words.errors import Card
 from evosync.words.language import Language, marked
 from evosync.words.tone import Tone
-
-SOON: Final = timedelta(days=7)
-"""A key that ends within this is warned about."""
 
 _LONGEST_KEY: Final = 4000
 _NO_KEY: Final = marked("The key is empty")
@@ -147,7 +144,7 @@ def _broken(request: web.Request, key: credentials.KeySeen | None, finding: Find
 
 
 def _ends_soon(seen: Connected, now: datetime) -> bool:
-    return seen.shop is not None and seen.shop.expires_at is not None and seen.shop.expires_at - now <= SOON
+    return seen.shop is not None and seen.shop.expires_at is not None and seen.shop.expires_at - now <= EXPIRES_WITHIN
 
 
 async def connect_till(request: web.Request) -> web.Response:
@@ -224,8 +221,8 @@ async def connect_shop(request: web.Request) -> web.Response:
 async def _kept(request: web.Request, connection: AsyncConnection, action: str) -> None:
     """A run reads both sides anew; it writes nothing before the owner's start."""
     client, user = request[CLIENT], viewer_of(request).id
-    await mirrors.want(connection, user, scope=Scope.FULL, reason="connected", at=client.at)
-    await people.record(connection, action, actor=user, user=user, at=client.at, address=client.address)
+    await mirrors.want(connection, user, scope=Scope.FULL, reason=Reason.CONNECTED, at=client.at)
+    await trail.record(connection, action, actor=user, user=user, at=client.at, address=client.address)
 
 
 def _key_of(form: SiteForm) -> Key | None:
@@ -270,14 +267,12 @@ def quoted(request: web.Request, names: Sequence[str]) -> str:
 
 
 def till_found(request: web.Request, found: TillFound) -> Tested:
-    words, form = request[WORDS], request[FORMAT]
+    words = request[WORDS]
     names = quoted(request, found.stores)
     text = words.ngettext(
         "Found %(num)s store: %(names)s", "Found %(num)s stores: %(names)s", len(found.stores), names=names
     )
     lines = [(Tone.OK, words.gettext("The key works")), (Tone.OK, text)]
-    if found.products is not None:
-        lines.append((Tone.OK, words.gettext("Products: %(num)s", num=form.number(found.products))))
     return Tested(Side.EVOTOR, tuple(lines))
 
 
@@ -377,7 +372,7 @@ async def _tell(
                 return False
             if tested.is_good:
                 await connections.mend_one(connection, viewer.id, tested.side)
-            await mirrors.want(connection, viewer.id, scope=Scope.FULL, reason="connected", at=client.at)
+            await mirrors.want(connection, viewer.id, scope=Scope.FULL, reason=Reason.CONNECTED, at=client.at)
             return True
 
         if await services.database.write(note):
@@ -418,7 +413,7 @@ async def _disconnect(request: web.Request, side: Side) -> web.Response:
             return False
         await (connections.disconnect_evotor if is_till else connections.disconnect_vk)(connection, user)
         action = f"{side.value}_disconnected"
-        await people.record(connection, action, actor=user, user=user, at=client.at, address=client.address)
+        await trail.record(connection, action, actor=user, user=user, at=client.at, address=client.address)
         return True
 
     if await request.app[SERVICES].database.write(erase):

@@ -12,16 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from evosync.db import choices, history, rules
 from evosync.db.history import Named
 from evosync.domain.ids import UserId
-from evosync.domain.mirror import RunRecord
+from evosync.domain.mirror import Reason, RunRecord
 from evosync.web.errors import VkTrouble
 from evosync.web.foretold import KINDS, Change, Foretold, foretell
 from evosync.web.keys import CLIENT, FORMAT, SERVICES, WORDS
-from evosync.web.mirroring import PREVIEW
 from evosync.web.pages.runs import number_of
 from evosync.web.receipts import field_rows, notes_seen, why_text
 from evosync.web.render import page
-from evosync.web.signs import broken_card
 from evosync.web.viewer import viewer_of
+from evosync.words.checks import stored_card
 from evosync.words.format import Format
 from evosync.words.language import Words
 
@@ -71,10 +70,10 @@ class Previews:
         async def make() -> Foretold | None:
             try:
                 async with asyncio.timeout(LONGEST):
-                    draft = await services.preview(user)
+                    planned = await services.preview(user)
             except TimeoutError:
                 return None
-            return foretell(draft, at=services.clock()) if draft is not None else None
+            return foretell(planned, at=services.clock()) if planned is not None else None
 
         task = asyncio.create_task(make(), name=f"preview:{user}")
         self._tasks[user] = stamp, task
@@ -147,8 +146,8 @@ async def show(request: web.Request) -> web.Response:
 async def _without(request: web.Request, user: UserId) -> web.Response:
     """Says why there is no plan, as far as the run has left word."""
     last = await request.app[SERVICES].database.read(lambda connection: history.last_run(connection, user, dry=True))
-    code = last.code if last is not None and PREVIEW in last.reasons else ""
-    card = broken_card(code) if code else None
+    code = last.code if last is not None and Reason.PREVIEW in last.reasons else ""
+    card = stored_card(code) if code else None
     if card is not None and "VK 5xx" in card.codes:
         raise VkTrouble
     return await page(request, "sync/preview_none.html", {"card": card, "code": code})

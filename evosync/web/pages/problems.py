@@ -11,7 +11,7 @@ from evosync.db.history import Fresh, Named, Now
 from evosync.db.troubles import Cause
 from evosync.domain.connection import Health
 from evosync.domain.ids import ItemId, ProductId, StoreId
-from evosync.domain.mirror import Scope, StoreState
+from evosync.domain.mirror import Reason, Scope, StoreState
 from evosync.domain.status import Standing
 from evosync.web import session
 from evosync.web.findings import values_of
@@ -19,9 +19,10 @@ from evosync.web.keys import CLIENT, FORMAT, SERVICES, WORDS
 from evosync.web.pages.preview import forget
 from evosync.web.pages.runs import number_of
 from evosync.web.render import page
-from evosync.web.signs import broken_card, card_address
+from evosync.web.signs import card_address
 from evosync.web.viewer import viewer_of
 from evosync.words.causes import cause_card
+from evosync.words.checks import stored_card
 from evosync.words.errors import Action, Card, card_of
 from evosync.words.format import Format
 from evosync.words.language import Words, marked
@@ -151,7 +152,7 @@ def _broken(request: web.Request, found: _Found) -> list[CaseSeen]:
     cases = []
     for name, key in (("till", found.now.till), ("shop", found.now.shop)):
         if key is not None and key.health is not Health.OK:
-            card = broken_card(key.reason)
+            card = stored_card(key.reason)
             values = values_of(found.now.finding, form)
             if key.since is not None:
                 values["time"] = form.moment(key.since).text
@@ -200,7 +201,7 @@ async def retry(request: web.Request) -> web.Response:
             return ""
         if now.community is not None:
             await troubles.retry(connection, user, now.community, key)
-        await mirrors.want(connection, user, scope=Scope.FULL, reason="retry", at=client.at)
+        await mirrors.want(connection, user, scope=Scope.FULL, reason=Reason.RETRY, at=client.at)
         return "/sync/problems"
 
     place = await services.database.write(work)
@@ -249,7 +250,7 @@ async def choose(request: web.Request) -> web.Response:
         now = await history.now(connection, user)
         if now.community is None or not await troubles.choose(connection, user, now.community, product, item):
             return False
-        await mirrors.want(connection, user, scope=Scope.FULL, reason="choice", at=client.at)
+        await mirrors.want(connection, user, scope=Scope.FULL, reason=Reason.CHOICE, at=client.at)
         return True
 
     if not await services.database.write(work):

@@ -10,7 +10,7 @@ from wtforms import PasswordField, SelectField, StringField
 from evosync.accounts import profile, recovery
 from evosync.accounts.addresses import shown_phone
 from evosync.accounts.sessions import public_id
-from evosync.db.site import NOTICES, Person
+from evosync.db.people import NOTICES, Person
 from evosync.web import session
 from evosync.web.devices import device_of, is_phone
 from evosync.web.errors import wants_json

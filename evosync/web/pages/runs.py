@@ -22,8 +22,8 @@ from evosync.web.receipts import (
     support_code,
 )
 from evosync.web.render import page
-from evosync.web.signs import broken_card
 from evosync.web.viewer import viewer_of
+from evosync.words.checks import stored_card
 from evosync.words.errors import card_of
 
 _MOST_ID: Final = 2**62
@@ -136,7 +136,7 @@ async def receipt_of(request: web.Request, user: UserId, run: str, *, base: str)
 def _card(record: RunRecord) -> Any:
     if not record.code or record.outcome not in {Outcome.FAILED, Outcome.HELD}:
         return None
-    return card_of(record.code) and broken_card(record.code)
+    return card_of(record.code) and stored_card(record.code)
 
 
 routes = [

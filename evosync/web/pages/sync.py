@@ -8,12 +8,11 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db import choices, history, runs
+from evosync.db import choices, history, runs, trail
 from evosync.db import mirrors as due
-from evosync.db import site as people
 from evosync.db.history import Fresh, Now
 from evosync.domain.ids import UserId
-from evosync.domain.mirror import Outcome, RunRecord, Scope, Step
+from evosync.domain.mirror import Outcome, Reason, RunRecord, Scope, Step
 from evosync.web import session
 from evosync.web.keys import CLIENT, FORMAT, SERVICES, WORDS
 from evosync.web.live import LIVE, ON, events
@@ -55,7 +54,7 @@ async def _look(connection: AsyncConnection, user: UserId, services: Services, a
         fresh=fresh,
         at=at,
         last=last,
-        ahead=await _ahead(connection, now, state),
+        ahead=await _ahead(connection, now, state, at),
         has_choice=has_stores and (bool(fresh.shown) or has_groups),
         pauses=tuple(now.pauses.values()),
         creates_take=await _creates_take(connection, user, now, fresh, services, at),
@@ -64,10 +63,10 @@ async def _look(connection: AsyncConnection, user: UserId, services: Services, a
     return Home(view, records, await history.count_runs(connection, user))
 
 
-async def _ahead(connection: AsyncConnection, now: Now, state: SyncState) -> int:
+async def _ahead(connection: AsyncConnection, now: Now, state: SyncState, at: datetime) -> int:
     if state is not SyncState.QUEUED or now.wanted_at is None:
         return 0
-    return await history.ahead(connection, now.wanted_at)
+    return await due.ahead(connection, now.wanted_at, at)
 
 
 async def _creates_take(
@@ -181,9 +180,9 @@ async def run(request: web.Request) -> web.Response:
             return "/sync", "you", marked("You paused it: resume first")
         if is_running(now, client.at) and now.going is not None and now.going.scope is Scope.FULL:
             if now.going.step not in {None, Step.CATALOG}:  # it has read the till: what changed since is in no plan
-                await due.want(connection, user, scope=Scope.DELTA, reason="asked", at=client.at)
+                await due.want(connection, user, scope=Scope.DELTA, reason=Reason.ASKED, at=client.at)
             return "/sync", "ok", marked("An update is already running")
-        await due.want(connection, user, scope=Scope.FULL, reason="asked", at=client.at)
+        await due.want(connection, user, scope=Scope.FULL, reason=Reason.ASKED, at=client.at)
         return "/sync", "ok", marked("Update queued")
 
     place, tone, text = await services.database.write(work)
@@ -200,8 +199,8 @@ async def _start(connection: AsyncConnection, user: UserId, request: web.Request
     if not has_stores:
         return "/catalog/stores", "you", marked("Choose first what the shop shall show")
     if await choices.start_mirror(connection, user, at=client.at):
-        await due.want(connection, user, scope=Scope.FULL, reason="start", at=client.at)
-        await people.record(connection, "mirror_started", actor=user, user=user, at=client.at, address=client.address)
+        await due.want(connection, user, scope=Scope.FULL, reason=Reason.START, at=client.at)
+        await trail.record(connection, "mirror_started", actor=user, user=user, at=client.at, address=client.address)
     return "/sync", "ok", marked("Started: the shop follows the till from now on")
 
 
@@ -210,9 +209,7 @@ async def pause(request: web.Request) -> web.Response:
 
     async def work(connection: AsyncConnection) -> None:
         if await choices.pause_mirror(connection, user, at=client.at):
-            await people.record(
-                connection, "mirror_paused", actor=user, user=user, at=client.at, address=client.address
-            )
+            await trail.record(connection, "mirror_paused", actor=user, user=user, at=client.at, address=client.address)
 
     await services.database.write(work)
     await session.say(request, request[WORDS].gettext("Paused. Nothing is written until you resume"))
@@ -224,8 +221,8 @@ async def resume(request: web.Request) -> web.Response:
 
     async def work(connection: AsyncConnection) -> None:
         if await choices.resume_mirror(connection, user):
-            await due.want(connection, user, scope=Scope.FULL, reason="resumed", at=client.at)
-            await people.record(
+            await due.want(connection, user, scope=Scope.FULL, reason=Reason.RESUMED, at=client.at)
+            await trail.record(
                 connection, "mirror_resumed", actor=user, user=user, at=client.at, address=client.address
             )
 

@@ -17,15 +17,12 @@ from evosync.db.deliveries import Delivery
 from evosync.db.engine import Database
 from evosync.domain.connection import Health
 from evosync.domain.ids import ProductId, StoreId, UserId
-from evosync.domain.mirror import Scope
+from evosync.domain.mirror import Reason, Scope
 from evosync.sync.mailbox import HINT, product_reason
 from evosync.web.services import Clock
 from evosync.web.webhooks.bodies import named_of
 
 log = logging.getLogger(__name__)
-
-HOOK: Final = "hook"
-"""The reason of a run that a webhook asked for without naming a store that is known."""
 
 _MOST: Final = mirrors.MOST_REASONS
 _REST: Final = 0.3
@@ -64,11 +61,11 @@ class _Wants:
 
     def wishes(self) -> list[tuple[Scope, str]]:
         if self.full:
-            return [(Scope.FULL, HOOK)]
+            return [(Scope.FULL, Reason.HOOK)]
         reasons = [HINT + store for store in sorted(self.stores)]
         reasons += [product_reason(store, product) for store, product in sorted(self.products)]
         if self.delta or len(reasons) > _MOST:
-            return [(Scope.DELTA, HOOK)]
+            return [(Scope.DELTA, Reason.HOOK)]
         return [(Scope.HINT, reason) for reason in reasons]
 
 

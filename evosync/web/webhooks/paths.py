@@ -1,4 +1,4 @@
-"""Where the cloud finds us. The tails are documented, what stands before them the publisher chooses (FACTS 4.1)."""
+"""Where the cloud finds us: the tails are documented, what is before them the publisher chooses (Evotor FACTS 4.1)."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -136,6 +136,7 @@ class Webhooks:
         about = {**row, **inner} if isinstance(inner, dict) else row
         till_user = bodies.till_user_of(about)
         _same_owner(caller, till_user)
+        self._same_app(about)
         told, event = bodies.required_text(row, "type"), bodies.required_text(row, "id")
         facts = {"type": told, "id": event, "time": bodies.moment_of(row.get("timestamp"))}
         key = key_of(Kind.INSTALLATION, event)
@@ -146,6 +147,7 @@ class Webhooks:
         row = bodies.as_object(await _body(request, SMALL_BODY))
         till_user = bodies.till_user_of(row)
         _same_owner(caller, till_user)
+        self._same_app(row)
         told, subscription = bodies.required_text(row, "type"), bodies.required_text(row, "subscriptionId")
         number = row.get("sequenceNumber")
         if number is None:
@@ -232,7 +234,7 @@ class Webhooks:
         return found
 
     async def _either(self, request: web.Request) -> TillAccount | None:
-        """Sources disagree on what these events carry: the app's secret (None), or a user token (FACTS 4.4)."""
+        """Sources disagree on what these events carry: the app's secret (None), or a user token (Evotor FACTS 4.4)."""
         try:
             self._secrets.require(request)
         except Refusal as wrong:
@@ -241,6 +243,16 @@ class Webhooks:
             except Refusal as error:
                 raise (wrong if error.status == HTTPStatus.UNAUTHORIZED else error) from None
         return None
+
+    def _same_app(self, row: Row) -> None:
+        """`productId` is the application's (Evotor FACTS 4.2).
+
+        Refused and not dropped: so a mistake in the setting costs nothing, for the cloud repeats the event for days.
+        """
+        ours, named = self._services.site.till_app, row.get("productId")
+        if ours and named is not None and str(named).casefold() != ours.casefold():
+            log.warning("an event for another application was refused: is EVOTOR_APP_ID right?")
+            raise answers.incorrect("productId", named)
 
     async def _event(self, request: web.Request, delivery: Delivery) -> web.Response:
         user = await self._desk(request).event(delivery)
