@@ -28,6 +28,7 @@ USER 10001
 WORKDIR /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["evosync", "check"]
+# A start may wait ten minutes for another process's migrations.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=660s --retries=3 CMD ["evosync", "check"]
 ENTRYPOINT ["evosync"]
 CMD ["serve"]

@@ -57,9 +57,11 @@ files: $(STAMP)
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck -x .ci/run $(wildcard deploy/*.sh)
 
-# Where the index tells nothing of a package pip-audit would pass over it and call all well: --strict makes it an error.
+# All locks: what is served, what `embedded` adds, what builds, and what develops and tests. Where the index tells nothing
+# of a package pip-audit would pass over it and call all well: --strict makes it an error.
 audit: $(STAMP) ## known holes in the locked packages (asks PyPI for the advisories)
-	$(BIN)/uv tool run pip-audit@2.10.1 --disable-pip --require-hashes -r requirements.lock $(or $(ARGS),--strict)
+	$(BIN)/uv tool run pip-audit@2.10.1 --disable-pip --require-hashes \
+		$(patsubst %,-r %,$(sort $(wildcard requirements*.lock))) $(or $(ARGS),--strict)
 
 bench: $(STAMP) ## the figures of the README, measured again (a table, and JSON)
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -21,6 +21,10 @@ trap 'rm -f "$file.part"' EXIT
 
 # By way of the environment, so that no list of processes shows it.
 MYSQL_PWD=$(secret DATABASE_PASSWORD)
+# Before anything is written: what cannot be read of .env is told here.
+key=$(secret SECRET_KEY)
+previous=$(secret SECRET_KEY_PREVIOUS)
+code=0
 export MYSQL_PWD
 arguments=("--user=${DATABASE_USER:-evosync}")
 if [[ -n ${DUMP:-} ]]; then
@@ -41,14 +45,18 @@ gzip -t "$file.part"
 }
 mv "$file.part" "$file"
 
-key=$(secret SECRET_KEY)
-if [[ -n $key ]]; then
-	printf 'SECRET_KEY=%s\nSECRET_KEY_PREVIOUS=%s\n' "$key" "$(secret SECRET_KEY_PREVIOUS)" >"${file%.sql.gz}.key"
-else
+if [[ -z $key ]]; then
 	echo "deploy/backup.sh: SECRET_KEY is not set here: back up the data folder's secret.key yourself" >&2
+elif key=$(quoted "$key") && previous=$(quoted "$previous"); then
+	printf 'SECRET_KEY=%s\nSECRET_KEY_PREVIOUS=%s\n' "$key" "$previous" >"${file%.sql.gz}.key"
+else
+	echo "deploy/backup.sh: the key is NOT backed up, keep it yourself and change it: no quotes in .env carry two" \
+		"backslashes, one at the end, a line break, or ' beside \", \$ or a backslash" >&2
+	code=1
 fi
 
 find "$folder" -maxdepth 1 -name 'evosync-*.sql.gz' | sort -r | tail -n "+$((${KEEP:-30} + 1))" | while read -r old; do
 	rm -f "$old" "${old%.sql.gz}.key"
 done
 echo "$file"
+exit "$code"

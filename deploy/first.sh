@@ -23,4 +23,4 @@ sed -e "s|^#DOMAIN=.*|DOMAIN=$domain|" \
 	-e "s|^#DATABASE_PASSWORD=.*|DATABASE_PASSWORD=$(random 32)|" \
 	-e "s|^#EVOTOR_WEBHOOK_SECRET=.*|EVOTOR_WEBHOOK_SECRET=$(random 48)|" .env.example >"$file.new"
 mv "$file.new" "$file"
-echo "$file is written. Look it over: mail (EMAIL_PROVIDER=smtp, SMTP_...), EVOTOR_APP_ID, OPERATOR_NAME. Keep a copy of SECRET_KEY elsewhere."
+echo "$file is written. Look it over: mail (EMAIL_PROVIDER=smtp, SMTP_...), EVOTOR_APP_ID (the application at Evotor), OPERATOR_NAME. Keep a copy of SECRET_KEY elsewhere."

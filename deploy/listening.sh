@@ -10,3 +10,12 @@ listening() {
 		printf ' listen [::]:%s%s;' "$1" "$options"
 	fi
 }
+
+# `http2 on;` where this host's nginx has it (1.25.1 and newer, which warn of the word in `listen`); without nginx the
+# old way, which every version takes.
+has_http2_on() {
+	local version
+	version=$(PATH=$PATH:/usr/sbin:/usr/local/sbin nginx -v 2>&1) || return 1
+	[[ $version =~ nginx/([0-9]+)\.([0-9]+)\.([0-9]+) ]] || return 1
+	((BASH_REMATCH[1] * 1000000 + BASH_REMATCH[2] * 1000 + BASH_REMATCH[3] >= 1025001))
+}

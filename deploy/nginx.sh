@@ -20,7 +20,8 @@ if [[ ! $DOMAIN =~ ^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$ ]]; then
 	exit 2
 fi
 for name in UPSTREAM CERTIFICATES ACME HTTP_PORT HTTPS_PORT; do
-	declare "$name=$(setting "$name")"
+	value=$(setting "$name")
+	declare "$name=$value"
 done
 UPSTREAM=${UPSTREAM:-127.0.0.1:8080}
 UPSTREAM=${UPSTREAM//,/; server }
@@ -29,7 +30,11 @@ ACME=${ACME:-/var/www/evosync-acme}
 HTTP_PORT=${HTTP_PORT:-80}
 HTTPS_PORT=${HTTPS_PORT:-443}
 LISTEN_HTTP=$(listening "$HTTP_PORT")
-LISTEN_HTTPS=$(listening "$HTTPS_PORT" "ssl http2")
+if has_http2_on; then
+	LISTEN_HTTPS="$(listening "$HTTPS_PORT" ssl) http2 on;"
+else
+	LISTEN_HTTPS=$(listening "$HTTPS_PORT" "ssl http2")
+fi
 export DOMAIN UPSTREAM CERTIFICATES ACME LISTEN_HTTP LISTEN_HTTPS
 
 # shellcheck disable=SC2016 # envsubst is told the names, not the values
