@@ -36,9 +36,26 @@ def unavailable(what: str) -> NoReturn:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """All different, which so many calls of `free_port` need not be."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def port_before_a_free_one() -> int:
+    """Free itself, as is the next, which may be of those from which connections go out."""
+    while True:
+        port = free_port()
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port + 1))
+            return port
 
 
 def find(*commands: str) -> str | None:
@@ -164,6 +181,14 @@ class MariaDB:
         with contextlib.closing(_connect(self._admin)) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
+
+    def for_an_app(self, url: str) -> str:
+        """The same database for an account that a read-only server refuses: an administrator may write all the same."""
+        parts = make_url(url)
+        self.execute(
+            "CREATE USER app@'127.0.0.1' IDENTIFIED BY 'app'", f"GRANT ALL ON {parts.database}.* TO app@'127.0.0.1'"
+        )
+        return parts.set(username="app", password="app").render_as_string(hide_password=False)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -66,10 +66,10 @@ async def test_another_process_is_turned_away(redis: ArqRedis, other_redis: ArqR
 
 
 async def test_a_lease_is_renewed_for_as_long_as_the_run_goes_on(redis: ArqRedis, other_redis: ArqRedis) -> None:
-    ttl = timedelta(milliseconds=300)
+    ttl = timedelta(milliseconds=1200)
     async with RedisLease(redis, ttl=ttl).hold(ANNA) as held:
         assert held is not None
-        until = asyncio.get_running_loop().time() + 1
+        until = asyncio.get_running_loop().time() + 1.5
         await eventually(lambda: asyncio.get_running_loop().time() > until)
         assert not held.lost
         async with RedisLease(other_redis, ttl=ttl).hold(ANNA) as second:
@@ -114,9 +114,9 @@ async def test_a_redis_that_is_silent_takes_the_lease_away_in_time(private_redis
     async with RedisLease(redis, ttl=SHORT).hold(ANNA) as held:
         assert held is not None
         private_redis.server.freeze()
-        began = loop.time()
-        await eventually(lambda: held.lost)
-        assert loop.time() - began < SHORT.total_seconds() * 1.5
+        over = loop.time() + SHORT.total_seconds()
+        await eventually(lambda: loop.time() >= over)
+        assert held.lost
     private_redis.server.thaw()
     await close_redis(redis)
 

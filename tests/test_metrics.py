@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from arq.connections import ArqRedis
 from redis.exceptions import ConnectionError as RedisAway
 
-from evosync import website
+from evosync import app, website
 from evosync.app import Parts, open_core
 from evosync.cli.doors import taken
 from evosync.cli.serve import running
@@ -23,14 +25,15 @@ from evosync.domain.errors import Unavailable
 from evosync.domain.ids import CommunityId, RunId, StoreId, UserId
 from evosync.domain.mirror import Outcome, Progress, RunRecord, Scope, Step, Tally
 from evosync.evotor.client import EvotorTill, Patience
-from evosync.health import QUEUE_LONG, STUCK, WORKER_LATE, Doctor, Going, Lookout, Nurse, Pulse, Signs
+from evosync.health import QUEUE_LONG, STUCK, WORKER_LATE, Doctor, Going, Lookout, Nurse, Pulse, Signs, SteadyClock
 from evosync.logs import Redactor, bound
-from evosync.metrics import Metrics
+from evosync.metrics import Gauges, Metrics
 from evosync.queue import HEALTH_KEY, Queue, close_redis, open_redis
 from evosync.reports import cleaned, start_reports
 from evosync.settings import Settings, SettingsError, load_settings
 from evosync.sync.mailbox import Mailbox, Message
 from evosync.sync.supervisor import Supervisor
+from evosync.vk.counted import CountedPacer
 from evosync.vk.dispatcher import Pressure
 from evosync.vk.pacer import MemoryPacer
 from evosync.vk.sides import VkAddress, VkSides
@@ -63,6 +66,8 @@ async def test_metrics_are_for_who_shows_the_token(tmp_path: Path, redis_url: st
         assert 'evosync_http_requests_total{method="GET",route="/health",status="200"} 1.0' in text
         assert 'evosync_up{part="database"} 1.0' in text
         assert 'evosync_up{part="redis"} 1.0' in text
+        assert "\nprocess_start_time_seconds " in text
+        assert "\nevosync_runs_stuck_total 0.0" in text
 
 
 @pytest.mark.parametrize("parts", [Parts.ALL, Parts.WEB, Parts.WORKER])
@@ -98,6 +103,68 @@ async def test_a_worker_and_its_cron_make_the_service_ready_and_their_absence_is
             '{"status": "ill", "parts": {"database": "ok", "migrations": "ok", "redis": "ok", '
             '"worker": "ill", "cron": "ill", "queue": "ok"}}'
         )
+
+
+async def test_the_metrics_say_of_each_part_what_readiness_says(tmp_path: Path, redis_url: str) -> None:
+    chosen = settings(tmp_path, METRICS_TOKEN=TOKEN, REDIS_URL=redis_url)
+    async with open_core(chosen) as core, running(core, Parts.WEB, free_doors()) as address:
+        report = await core.doctor.report()
+        _, text = await get(address, "/metrics", TOKEN)
+        assert report.ill == ("worker", "cron")
+        assert parts_up(text) == {name: float(is_well) for name, is_well in report.parts.items()}
+
+
+def parts_up(text: str) -> dict[str, float]:
+    return {name: float(up) for name, up in re.findall(r'^evosync_up\{part="(\w+)"\} (\S+)$', text, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("ill", ["database", "redis", "cron"])
+async def test_a_part_that_is_ill_is_so_although_the_figures_own_questions_are_answered(
+    redis: ArqRedis, database: Database, sqlite_url: str, ill: str
+) -> None:
+    await migrate.upgrade(sqlite_url)
+
+    async def parts() -> dict[str, bool]:
+        return {name: name != ill for name in ("database", "redis", "cron", "queue")}
+
+    gauges = Gauges(Metrics(), database, Queue(redis), clock=lambda: NOW, phases=dict, parts=parts)
+    found = parts_up((await gauges.text()).decode())
+    assert {name for name, up in found.items() if not up} == {ill}
+    assert len(found) == 4
+
+
+async def test_a_part_that_is_well_and_does_not_answer_the_figures_own_questions_is_ill(database: Database) -> None:
+    async def parts() -> dict[str, bool]:
+        return dict.fromkeys(("database", "redis", "worker"), True)
+
+    away = open_redis("redis://127.0.0.1:1/0")
+    gauges = Gauges(Metrics(), database, Queue(away), clock=lambda: NOW, phases=dict, parts=parts)  # and no tables
+    assert parts_up((await gauges.text()).decode()) == {"database": 0, "redis": 0, "worker": 1}
+    await close_redis(away)
+
+
+async def test_figures_come_in_time_where_nothing_answers(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prometheus waits for ten seconds: what is away is waited for once and not part by part."""
+    asked: set[str] = set()
+    everybody = asyncio.Event()
+
+    async def asks(name: str) -> None:
+        asked.add(name)
+        if len(asked) == 3:
+            everybody.set()
+        await everybody.wait()
+
+    async def parts() -> dict[str, bool]:
+        await asks("parts")
+        return {}
+
+    gauges = Gauges(
+        Metrics(), database, Queue(open_redis("redis://127.0.0.1:1/0")), clock=lambda: NOW, phases=dict, parts=parts
+    )
+    monkeypatch.setattr(gauges, "_ask_queue", partial(asks, "queue"))
+    monkeypatch.setattr(gauges, "_ask_database", partial(asks, "database"))
+    async with asyncio.timeout(3):
+        await gauges.text()
 
 
 @pytest.fixture
@@ -255,6 +322,44 @@ async def test_jobs_that_stand_still_are_begun_anew_but_not_for_redis_being_away
     await close_redis(away)
 
 
+async def test_a_tick_from_ahead_of_the_clock_is_none(redis: ArqRedis, database: Database, sqlite_url: str) -> None:
+    await migrate.upgrade(sqlite_url)
+    await Pulse(redis).beat(NOW + timedelta(hours=1))
+    assert not (await Doctor(database, redis, Queue(redis), lambda: NOW).look()).parts["cron"]
+
+
+@pytest.mark.parametrize(
+    ("passed", "shown", "jobs"),
+    [
+        (15.0, timedelta(seconds=15), []),
+        (15.0, timedelta(seconds=-14), []),
+        (15.0, timedelta(seconds=-16), ["anew"]),
+        (15.0, timedelta(hours=-1), ["anew"]),
+        (15.0, timedelta(hours=1), []),
+    ],
+)
+async def test_where_the_clock_was_set_back_jobs_are_begun_anew_at_once(
+    redis: ArqRedis, database: Database, sqlite_url: str, passed: float, shown: timedelta, jobs: list[str]
+) -> None:
+    await migrate.upgrade(sqlite_url)
+    await redis.set(HEALTH_KEY, b"alive")
+    await Pulse(redis).beat(NOW)
+    at, steady, begun = [NOW], [100.0], list[str]()
+    clock = SteadyClock(lambda: at[0], lambda: steady[0])
+    nurse = Nurse(
+        Doctor(database, redis, Queue(redis), lambda: NOW),
+        Signs(lambda: NOW),
+        going=tuple,
+        interrupt=lambda _: True,
+        renew=partial(begun.append, "anew"),
+        was_set_back=clock.was_set_back,
+    )
+    at[0], steady[0] = NOW + shown, steady[0] + passed
+    await nurse.look_round()
+    await nurse.look_round()
+    assert begun == jobs, "once alone"
+
+
 async def test_a_queue_that_grows_is_told_and_so_is_its_end(
     redis: ArqRedis, database: Database, sqlite_url: str
 ) -> None:
@@ -282,14 +387,34 @@ async def test_a_run_that_says_nothing_for_too_long_is_interrupted(redis: ArqRed
         return True
 
     doctor = Doctor(database, redis, Queue(redis), lambda: now)
-    nurse = Nurse(doctor, signs, going=lambda: going, interrupt=interrupt)
+    metrics = Metrics()
+    nurse = Nurse(doctor, signs, going=lambda: going, interrupt=interrupt, stuck=metrics.stuck.inc)
     now = NOW + STUCK
     signs.saw(BORIS, RunId(2), Progress(Step.MIRROR), Tally())
     await nurse.look_round()
     assert ended == []
+    assert metrics.registry.get_sample_value("evosync_runs_stuck_total") == 0
     now = NOW + STUCK + timedelta(seconds=1)
     await nurse.look_round()
     assert ended == [ANNA]
+    assert metrics.registry.get_sample_value("evosync_runs_stuck_total") == 1
+
+
+async def test_a_worker_s_nurse_counts_its_runs_that_hang(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Nurse] = []
+
+    def keeping(*words: Any, **named: Any) -> Nurse:
+        made.append(Nurse(*words, **named))
+        return made[-1]
+
+    monkeypatch.setattr(app, "Nurse", keeping)
+    async with open_core(settings(tmp_path, REDIS_URL=redis_url)) as core, app.worker(core):
+        (nurse,) = made
+        monkeypatch.setattr(nurse._signs, "silent", lambda _going: (ANNA,))
+        await nurse.look_round()
+        assert core.metrics.registry.get_sample_value("evosync_runs_stuck_total") == 1
 
 
 def test_a_run_is_counted_with_its_steps_and_products() -> None:
@@ -312,6 +437,14 @@ def test_a_run_is_counted_with_its_steps_and_products() -> None:
         'evosync_products_total{result="created"} 2.0',
     ):
         assert line in text
+
+
+def test_runs_and_products_stand_at_nought_before_the_first_so_that_the_first_is_a_rise() -> None:
+    figures = Metrics().registry.get_sample_value
+    for scope in Scope:
+        for outcome in Outcome:
+            assert figures("evosync_runs_total", {"scope": scope.value, "outcome": outcome.value}) == 0
+    assert figures("evosync_products_total", {"result": "failed"}) == 0
 
 
 async def test_a_page_that_nobody_has_is_counted_under_one_name(tmp_path: Path, redis_url: str) -> None:
@@ -399,3 +532,32 @@ async def test_calls_at_vk_are_counted_each_for_itself() -> None:
                 await shop.community()
     assert seen
     assert {code for _, code in seen} == {"VK unreachable"}
+
+
+async def test_the_busiest_token_is_told_from_its_first_request_on_until_it_rests() -> None:
+    now = [100.0]
+    pacer = CountedPacer(MemoryPacer(1_000), lambda: now[0])
+    assert pacer.per_second() == 0
+    for token in ("busy", "busy", "busy", "idle"):
+        await pacer.slot(token)
+    assert pacer.per_second() == pytest.approx(0.3), "at once"
+    now[0] += 10
+    await pacer.slot("idle")
+    assert pacer.per_second() == pytest.approx(0.3), "the span before was busier"
+    now[0] += 10
+    assert pacer.per_second() == pytest.approx(0.1)
+    now[0] += 25
+    assert pacer.per_second() == 0
+    await pacer.slot("busy")
+    now[0] += 25
+    assert pacer.per_second() == 0, "what nobody asked for in time is old"
+
+
+async def test_the_metrics_tell_how_fast_the_busiest_token_goes_and_not_whose_it_is(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, EVOSYNC_VK_API_URL="http://127.0.0.1:1", EVOSYNC_VK_REQUESTS_PER_SECOND="20")
+    async with open_core(chosen) as core:
+        connection = VkConnection(Token("secret", "f1n2g3r"), CommunityId(1))
+        async with core.clients.vk.shop(connection) as shop:
+            await asyncio.gather(*(shop.community() for _ in range(3)), return_exceptions=True)
+        assert (core.metrics.registry.get_sample_value("evosync_vk_rate_busiest") or 0) > 0
+        assert "f1n2g3r" not in core.metrics.text().decode()

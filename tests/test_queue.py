@@ -149,7 +149,7 @@ async def test_a_cancellation_is_never_lost_in_a_command(redis: ArqRedis) -> Non
                 await task
 
 
-async def test_a_nudge_does_not_wait_for_a_frozen_redis(
+async def test_neither_a_nudge_nor_a_letter_waits_for_a_frozen_redis(
     private_redis: services.RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evosync.queue.PATIENCE", 0.2)
@@ -157,6 +157,7 @@ async def test_a_nudge_does_not_wait_for_a_frozen_redis(
     await redis.ping()
     private_redis.server.freeze()
     assert not await Queue(redis).nudge(ANNA)
+    assert not await Queue(redis).send_letters()
     private_redis.server.thaw()
     await close_redis(redis)
 

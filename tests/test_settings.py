@@ -225,6 +225,11 @@ def test_adds_a_day_are_a_number_or_unlimited(home: dict[str, str], text: str, l
     assert load_settings(home | {"VK_ADDS_PER_DAY": text}).vk_adds_per_day == limit
 
 
+@pytest.mark.parametrize("typed", ["https://market.evotor.ru/store/apps/2a3b", "мой", "a b"])
+def test_what_cannot_be_an_application_s_id_is_told(home: dict[str, str], typed: str) -> None:
+    assert "EVOTOR_APP_ID" in refused(home | {"EVOTOR_APP_ID": typed})
+
+
 def test_flower_s_settings_are_answered_with_the_queue_page(home: dict[str, str]) -> None:
     [notice] = load_settings(home | {"FLOWER_USER": "admin", "FLOWER_PASSWORD": "pass"}).notices
     assert "http://localhost:8000/admin/queue" in notice

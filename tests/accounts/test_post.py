@@ -14,10 +14,11 @@ from evosync import resources
 from evosync.accounts.letters import tell, write_letter
 from evosync.accounts.links import Links, find_link
 from evosync.accounts.post import TRIES, PostOffice, back_off
-from evosync.db import connections
-from evosync.db import site as people
+from evosync.db import accounts, connections, people, single_use
+from evosync.db.accounts import UserStatus
 from evosync.db.engine import Database, make_engine
-from evosync.db.site import Person, Purpose, UserStatus
+from evosync.db.people import Person
+from evosync.db.single_use import Purpose
 from evosync.db.tables import letters, metadata, roles
 from evosync.domain.errors import Side
 from evosync.notify.letters import Letter, Renderer
@@ -61,10 +62,9 @@ class Desk:
 
     async def person(self, email: str | None = "anna@example.com", phone: str | None = None) -> Person:
         async def work(connection: AsyncConnection) -> Any:
-            user = await people.add_person(
-                connection, email=email, phone=phone, name="Анна", password_hash=None, status=UserStatus.ACTIVE,
-                language="ru", time_zone="Europe/Moscow", at=NOW,
-            )  # fmt: skip
+            user = await accounts.create_user(
+                connection, email=email, phone=phone, role="user", name="Анна", status=UserStatus.ACTIVE, at=NOW
+            )
             return await people.person(connection, user)
 
         made = await self.database.write(work)
@@ -186,7 +186,7 @@ async def test_a_letter_whose_sender_died_is_sent_by_another(desk: Desk) -> None
 async def test_a_letter_with_a_used_link_is_not_sent(desk: Desk) -> None:
     number = await desk.write(await desk.person(), Kind.CONFIRM, Purpose.CONFIRM)
     assert number is not None
-    await desk.database.write(lambda connection: people.use_link(connection, number, at=NOW))
+    await desk.database.write(lambda connection: single_use.use(connection, number, at=NOW))
     assert await desk.office.send_due() == 0
     assert await desk.states() == [("failed", 1, "the link is used or too old")]
 

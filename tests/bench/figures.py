@@ -7,7 +7,7 @@ from typing import Any
 CALLS = 25
 """Of one execute (VK FACTS 5)."""
 RATE = 3
-"""Requests a second that VK allows a token (VK FACTS 5)."""
+"""Requests a second that VK allows a token (VK FACTS 4)."""
 
 READS = frozenset({"market.get", "market.getAlbums", "groups.getById"})
 READ_BACK = "market.getById"

@@ -23,8 +23,7 @@ from sqlalchemy import func, select
 
 from evosync.app import Core, Parts, open_core, settle, want
 from evosync.cli.serve import running
-from evosync.db import site as people
-from evosync.db import till_accounts
+from evosync.db import people, till_accounts
 from evosync.db.tables import deliveries, item_links, mirrors, sync_runs
 from evosync.domain.ids import UserId
 from evosync.domain.links import LinkState

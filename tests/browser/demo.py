@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.request import Request, urlopen
 
-from tests.services import Server, free_port
+from tests.services import Server, port_before_a_free_one
 
 COMMAND = Path(sys.executable).with_name("evosync")
 OWNER, ADMIN, PASSWORD = "demo@example.com", "admin@example.com", "demo-demo"
@@ -73,7 +73,7 @@ class Demo:
 @contextmanager
 def demo(folder: Path, **settings: str) -> Iterator[Demo]:
     """Ten seconds pass before it is there: it mirrors its shop first."""
-    port = free_port()
+    port = port_before_a_free_one()  # its sandbox takes that
     running = Demo(folder, port)
     environ = {"EVOSYNC_DATA_DIR": str(folder / "data"), **settings}
     given = [f"{name}={value}" for name, value in environ.items()]

@@ -54,7 +54,8 @@ class Looker:
         """The status of the page, once nothing on it waits any more."""
         self.seen = Seen()
         reply = go(self.page, path)
-        self.page.wait_for_function("() => !document.querySelector('meta[http-equiv=refresh]')")
+        self.page.wait_for_function("() => !document.querySelector('meta[http-equiv=refresh], [data-live]')")
+        self.page.wait_for_load_state()  # a page that watched a run is read anew at its end
         self.page.evaluate(_SETTLED)
         return reply.status if reply is not None else 0
 

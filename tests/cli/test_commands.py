@@ -3,8 +3,11 @@
 import json
 
 import pytest
+from arq.connections import ArqRedis
 
 from tests.cli.person import Person
+from tests.journeys.process import command
+from tests.journeys.workers import until
 from tests.sync.world import Owner, World
 
 ANNA, STRANGER = "owner1@example.org", "anna@example.org"
@@ -198,6 +201,21 @@ async def test_what_the_owner_mended_in_vk_is_found_by_the_next_run(person: Pers
     anna.community.currency = 643
     assert (await person.types("sync", ANNA)).code == 0
     anna.assert_mirrored()
+
+
+async def test_a_run_that_waits_for_another_and_is_told_to_stop_blames_nobody(
+    person: Person, anna: Owner, redis: ArqRedis
+) -> None:
+    await redis.set(f"lease:{anna.user}", "another run's")
+    async with command(person.folder / "sync", person.environ, "sync", ANNA) as process:
+
+        async def waits() -> bool:
+            return "waiting for it to end" in process.said
+
+        await until(waits)
+        process.ask_to_stop()
+        assert await process.ended() == 2
+        assert "stopped before the run began: another run of this account is going on" in process.said
 
 
 @pytest.mark.parametrize(

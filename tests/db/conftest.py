@@ -2,22 +2,32 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete
 
-from evosync.db import accounts, migrate
+from evosync.db import accounts, connections, migrate
 from evosync.db.engine import Database, make_engine
 from evosync.db.ledger import DbLedger
 from evosync.db.tables import users
-from evosync.domain.ids import UserId
+from evosync.domain.ids import RunId, UserId
+from evosync.domain.mirror import Scope
 from evosync.security.seal import Sealer
 from tests.services import MariaDB
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
+
+
+async def begun(
+    ledger: DbLedger, user: UserId, *, scope: Scope = Scope.FULL, reasons: Sequence[str] = (), at: datetime = NOW
+) -> RunId:
+    """A run that nobody kept from beginning."""
+    run = await ledger.start_run(user, scope=scope, reasons=reasons, at=at)
+    assert run is not None
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +92,9 @@ async def new_owner(database: Database, email: str) -> UserId:
         return await accounts.create_user(
             connection, email=email, role="user", status=accounts.UserStatus.ACTIVE, at=NOW
         )
+
+
+async def connect_till(database: Database, sealer: Sealer, user: UserId) -> None:
+    """Without one nobody's turn comes."""
+    async with database.writing() as connection:
+        await connections.save_evotor(connection, user, f"token of {user}", till_user=None, sealer=sealer, at=NOW)

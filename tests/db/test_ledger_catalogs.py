@@ -10,10 +10,10 @@ from evosync.db.engine import Database
 from evosync.db.ledger import DbLedger
 from evosync.db.tables import cached_products
 from evosync.domain.catalog import Album, Availability, Group, Item, Product, Store
-from evosync.domain.ids import AlbumId, CommunityId, GroupId, ItemId, ProductId, RunId, StoreId, UserId
+from evosync.domain.ids import AlbumId, CommunityId, GroupId, ItemId, ProductId, StoreId, UserId
 from evosync.domain.mirror import KnownProduct, Scope, TillChanges
 from evosync.domain.status import Standing, Status
-from tests.db.conftest import NOW
+from tests.db.conftest import NOW, begun
 
 NORTH, SOUTH = StoreId("20180820-7052-4047-807D-E82C50000000"), StoreId("south")
 SHOP, OTHER_SHOP = CommunityId(100), CommunityId(200)
@@ -87,7 +87,9 @@ async def test_nobody_sees_the_products_of_another(ledger: DbLedger, olga: UserI
 async def test_a_changed_product_keeps_its_status_and_item(ledger: DbLedger, olga: UserId, database: Database) -> None:
     await ledger.save_till(olga, TillChanges(products=(TEA,)), at=NOW)
     status = Status(Standing.ZERO_PRICE, {"name": "Чай"})
-    await ledger.save_statuses(olga, {TEA.id: status}, run=RunId(1), at=NOW)
+    await ledger.save_statuses(
+        olga, {TEA.id: status}, run=await begun(ledger, olga, scope=Scope.FULL, reasons=[], at=NOW), at=NOW
+    )
     dearer = replace(TEA, kopecks=99, digest=b"dearer")
     await ledger.save_till(olga, TillChanges(products=(dearer,)), at=NOW)
     assert await ledger.products(olga) == (dearer,)
@@ -102,10 +104,58 @@ async def test_a_status_holds_in_all_stores_of_the_owner_only(ledger: DbLedger, 
     for user in (olga, boris):
         await ledger.save_till(user, TillChanges(products=(TEA, replace(TEA, store=SOUTH))), at=NOW)
     status = Status(Standing.IN_STEP)
-    await ledger.save_statuses(olga, {TEA.id: status}, run=RunId(1), at=NOW)
+    await ledger.save_statuses(
+        olga, {TEA.id: status}, run=await begun(ledger, olga, scope=Scope.FULL, reasons=[], at=NOW), at=NOW
+    )
     for store in (NORTH, SOUTH):
         assert (await ledger.known_products(olga, store))[TEA.id].status == status.digest
         assert (await ledger.known_products(boris, store))[TEA.id].status == b""
+
+
+async def test_a_status_of_a_run_that_a_later_one_closed_is_not_stored(ledger: DbLedger, olga: UserId) -> None:
+    await ledger.save_till(olga, TillChanges(products=(TEA,)), at=NOW)
+    old = await begun(ledger, olga, scope=Scope.FULL, reasons=[], at=NOW)
+    new = await begun(ledger, olga, scope=Scope.FULL, reasons=[], at=NOW)
+    right, late = Status(Standing.SOLD_OUT), Status(Standing.IN_STEP)
+    await ledger.save_statuses(olga, {TEA.id: right}, run=new, at=NOW)
+    await ledger.save_statuses(olga, {TEA.id: late}, run=old, at=NOW)
+    assert (await ledger.known_products(olga, NORTH))[TEA.id].status == right.digest
+
+
+async def test_a_status_may_take_the_place_of_some_alone(ledger: DbLedger, olga: UserId) -> None:
+    await ledger.save_till(olga, TillChanges(products=(TEA, BARE)), at=NOW)
+    run = await begun(ledger, olga, scope=Scope.FULL, reasons=[], at=NOW)
+    plain, other, new = (Status(one) for one in (Standing.IN_STEP, Standing.SOLD_OUT, Standing.IN_STEP_NO_ALBUM))
+    await ledger.save_statuses(olga, {TEA.id: plain, BARE.id: other}, run=run, at=NOW)
+    both = {TEA.id: new, BARE.id: new}
+    await ledger.save_statuses(olga, both, run=run, at=NOW, instead_of={Standing.IN_STEP})
+    known = await ledger.known_products(olga, NORTH)
+    assert (known[TEA.id].status, known[BARE.id].status) == (new.digest, other.digest)
+
+
+@pytest.mark.parametrize("ids", [None, [TEA.id, BARE.id]])
+async def test_it_is_known_which_products_are_at_rest(
+    ledger: DbLedger, olga: UserId, ids: list[ProductId] | None
+) -> None:
+    late = replace(BARE, id=ProductId("8"))
+    await ledger.save_till(olga, TillChanges(products=(TEA, BARE, late)), at=NOW)
+    run = await begun(ledger, olga, scope=Scope.FULL, reasons=[], at=NOW)
+    rests, waits = Status(Standing.SOLD_OUT), Status(Standing.WAIT_CHANGE)
+    await ledger.save_statuses(olga, {TEA.id: rests, BARE.id: waits}, run=run, at=NOW)
+    known = {
+        TEA.id: KnownProduct(TEA.digest, rests.digest, at_rest=True),
+        BARE.id: KnownProduct(BARE.digest, waits.digest),
+    }
+    others = {} if ids else {late.id: KnownProduct(late.digest, b"")}
+    assert await ledger.known_products(olga, NORTH, ids=ids) == known | others
+
+
+async def test_with_a_store_goes_all_that_was_sold_there(ledger: DbLedger, olga: UserId) -> None:
+    north, south = Store(NORTH, "Север"), Store(SOUTH, "Юг")
+    await ledger.save_till(olga, TillChanges(stores=(north, south), products=(TEA, replace(TEA, store=SOUTH))), at=NOW)
+    await ledger.save_till(olga, TillChanges(stores_gone=(SOUTH,)), at=NOW)
+    assert await ledger.products(olga) == (TEA,)
+    assert (await ledger.known_products(olga, SOUTH))[TEA.id].gone
 
 
 async def test_a_gone_product_is_known_but_not_listed_until_it_comes_back(ledger: DbLedger, olga: UserId) -> None:
@@ -132,7 +182,12 @@ async def test_a_broken_surrogate_does_not_stop_a_catalog(ledger: DbLedger, olga
     await ledger.save_till(olga, TillChanges(products=(broken,)), at=NOW)
     (product,) = await ledger.products(olga)
     assert (product.name, product.description) == ("Чай ?", "?")
-    await ledger.save_statuses(olga, {TEA.id: Status(Standing.SHORT_NAME, {"name": "\ud83d"})}, run=RunId(1), at=NOW)
+    await ledger.save_statuses(
+        olga,
+        {TEA.id: Status(Standing.SHORT_NAME, {"name": "\ud83d"})},
+        run=await begun(ledger, olga, scope=Scope.FULL, reasons=[], at=NOW),
+        at=NOW,
+    )
 
 
 async def test_stores_stand_in_the_order_in_which_they_came(ledger: DbLedger, olga: UserId) -> None:
@@ -180,15 +235,16 @@ async def test_a_shop_is_known_by_its_digests(ledger: DbLedger, olga: UserId) ->
 
 async def test_where_nothing_changed_nothing_is_written(ledger: DbLedger, olga: UserId, database: Database) -> None:
     await ledger.save_till(olga, TillChanges(products=(TEA,)), at=NOW)
-    run = await ledger.start_run(olga, scope=Scope.FULL, reasons=[], at=NOW)
+    run = await begun(ledger, olga, scope=Scope.FULL, reasons=[], at=NOW)
     written = statements(database)
     await ledger.save_till(olga, TillChanges(), at=NOW)
     await ledger.save_shop(olga, SHOP, albums=[], albums_gone=[], items=[], items_gone=[])
     await ledger.save_statuses(olga, {}, run=run, at=NOW)
     await ledger.save_results(run, [])
-    await ledger.intend(olga, SHOP, [])
+    await ledger.intend(olga, SHOP, run, [])
     await ledger.save_links(olga, SHOP, [])
-    await ledger.drop_links(olga, SHOP, [])
+    await ledger.drop_links(olga, SHOP, run, [])
+    await ledger.keep_links(olga, SHOP, run, [])
     await ledger.save_placed(olga, SHOP, [])
     await ledger.save_album_links(olga, SHOP, [])
     await ledger.drop_album_links(olga, SHOP, [])

@@ -11,7 +11,7 @@ from evosync.domain.ids import AlbumId, CommunityId, GroupId, ItemId, ProductId,
 from evosync.domain.links import AlbumLink, Link, LinkState, ReadBack, Written
 from evosync.domain.mirror import TillChanges
 from evosync.sync.ports import Placed
-from tests.db.conftest import NOW
+from tests.db.conftest import NOW, begun
 
 STORE = StoreId("store")
 SHOP, OTHER_SHOP = CommunityId(100), CommunityId(200)
@@ -61,11 +61,38 @@ async def test_links_come_lean_all_or_some(ledger: DbLedger, olga: UserId) -> No
 
 async def test_an_intent_takes_the_place_of_a_former_link_and_is_fulfilled(ledger: DbLedger, olga: UserId) -> None:
     await ledger.save_links(olga, SHOP, [replace(LIVE, product=JAM, state=LinkState.REMOVED)])
-    await ledger.intend(olga, SHOP, [INTENT])
+    assert await ledger.intend(olga, SHOP, await begun(ledger, olga), [INTENT])
     assert await ledger.link_details(olga, SHOP, [JAM]) == {JAM: INTENT}
     done = replace(LIVE, product=JAM, album=None)
     await ledger.save_links(olga, SHOP, [done])
     assert await ledger.link_details(olga, SHOP, [JAM]) == {JAM: done}
+
+
+async def test_a_run_that_was_overtaken_stores_no_intent(ledger: DbLedger, olga: UserId) -> None:
+    older, newer = await begun(ledger, olga), await begun(ledger, olga)
+    assert not await ledger.is_open(older)
+    assert not await ledger.intend(olga, SHOP, older, [INTENT])
+    assert await ledger.links(olga, SHOP) == {}
+    assert await ledger.is_open(newer)
+    assert await ledger.intend(olga, SHOP, newer, [INTENT])
+    assert (await ledger.links(olga, SHOP)).keys() == {JAM}
+
+
+async def test_a_run_that_was_overtaken_neither_drops_nor_keeps_links(ledger: DbLedger, olga: UserId) -> None:
+    older, newer = await begun(ledger, olga), await begun(ledger, olga)
+    await ledger.intend(olga, SHOP, newer, [INTENT])
+    await ledger.drop_links(olga, SHOP, older, [JAM])
+    assert not await ledger.keep_links(olga, SHOP, older, [replace(INTENT, state=LinkState.REMOVED)])
+    assert await ledger.link_details(olga, SHOP, [JAM]) == {JAM: INTENT}
+    assert await ledger.keep_links(olga, SHOP, newer, [replace(INTENT, state=LinkState.REMOVED)])
+    await ledger.drop_links(olga, SHOP, newer, [JAM])
+    assert (await ledger.links(olga, SHOP)).keys() == {JAM}, "it is no intent any more"
+
+
+async def test_a_run_that_only_looks_overtakes_none(ledger: DbLedger, olga: UserId) -> None:
+    run = await begun(ledger, olga)
+    await ledger.start_look(olga, reasons=[], at=NOW)
+    assert await ledger.is_open(run)
 
 
 async def test_links_belong_to_a_community(ledger: DbLedger, olga: UserId, boris: UserId) -> None:
@@ -91,7 +118,7 @@ async def test_only_an_intent_is_dropped_never_the_link_that_another_run_made_of
     ledger: DbLedger, olga: UserId
 ) -> None:
     await ledger.save_links(olga, SHOP, [LIVE, INTENT])
-    await ledger.drop_links(olga, SHOP, [TEA, JAM])
+    await ledger.drop_links(olga, SHOP, await begun(ledger, olga), [TEA, JAM])
     assert set(await ledger.links(olga, SHOP)) == {TEA}
     assert set(await ledger.links(olga, SHOP)) == {TEA}
 

@@ -1,10 +1,11 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db import accounts, choices, connections, mirrors, runs
+from evosync.db import accounts, choices, connections, mirrors, people, runs
 from evosync.db.engine import Database
 from evosync.db.ledger import DbLedger
 from evosync.db.mirrors import SILENCE, Wish
@@ -13,6 +14,7 @@ from evosync.domain.connection import EvotorConnection, Health, VkConnection
 from evosync.domain.errors import Side
 from evosync.domain.ids import CommunityId, ProductId, RunId, StoreId, UserId
 from evosync.domain.mirror import (
+    Going,
     Outcome,
     Pause,
     ProductResult,
@@ -28,11 +30,29 @@ from evosync.domain.mirror import (
 from evosync.domain.policy import Gone, Policy, StockMode
 from evosync.security.seal import Sealer
 from evosync.sync.ports import Due, Ledger
-from tests.db.conftest import NOW, new_owner
+from tests.db.conftest import NOW, begun, connect_till, new_owner
 
 SECOND = timedelta(seconds=1)
 LATER = NOW + timedelta(hours=1)
 SHOP = CommunityId(100)
+
+
+@pytest.fixture
+async def olga(database: Database, sealer: Sealer) -> UserId:
+    """An owner with a till."""
+    return await owner_with_till(database, sealer, "olga@example.org")
+
+
+@pytest.fixture
+async def boris(database: Database, sealer: Sealer) -> UserId:
+    """Another one."""
+    return await owner_with_till(database, sealer, "boris@example.org")
+
+
+async def owner_with_till(database: Database, sealer: Sealer, email: str) -> UserId:
+    user = await new_owner(database, email)
+    await connect_till(database, sealer, user)
+    return user
 
 
 async def finish(
@@ -87,8 +107,8 @@ def test_the_ledger_is_what_the_engine_asks_for(ledger: DbLedger) -> None:
     assert ports
 
 
-async def test_a_new_owner_has_a_mirror_of_defaults(ledger: DbLedger, olga: UserId) -> None:
-    mirror = await ledger.mirror(olga)
+async def test_a_new_owner_has_a_mirror_of_defaults(ledger: DbLedger, database: Database) -> None:
+    mirror = await ledger.mirror(await new_owner(database, "new@example.org"))
     assert mirror is not None
     assert mirror.policy == Policy()
     assert (mirror.evotor, mirror.vk, mirror.started_at, mirror.paused_at, mirror.interval) == (None,) * 5
@@ -102,7 +122,7 @@ async def test_only_an_active_user_has_a_mirror(
     await ledger.want(olga, scope=Scope.FULL, reason="test", at=NOW)
     assert await still_wanted(database, olga)
     async with database.writing() as connection:
-        await accounts.set_status(connection, olga, status)
+        await people.change_person(connection, olga, status=status.value)
     assert await ledger.mirror(olga) is None
     assert not await still_wanted(database, olga)
     assert await ledger.due(LATER, 10) == []
@@ -170,7 +190,7 @@ async def test_what_the_owner_set_goes_before_what_the_operator_did(
 
 
 async def test_a_run_is_recorded_from_start_to_end(ledger: DbLedger, olga: UserId, database: Database) -> None:
-    run = await ledger.start_run(olga, scope=Scope.DELTA, reasons=("clock", "toggle"), at=NOW)
+    run = await begun(ledger, olga, scope=Scope.DELTA, reasons=("clock", "toggle"), at=NOW)
     tally = Tally(products=3, created=2, reasons={"zero_price": 1}, failures={"VK 100": 1})
     await ledger.progress(olga, run, Progress(Step.MIRROR, 1, 3), tally)
     await ledger.save_results(
@@ -211,7 +231,7 @@ async def test_a_run_leaves_what_the_next_one_starts_from(ledger: DbLedger, olga
         StoreId("Юг"): StoreReading(StoreState.UNPAID, "Evotor 402", retry_at=LATER),
     }
     pauses = {"market.add": Pause(LATER, "VK 14", 3)}
-    run = await ledger.start_run(olga, scope=Scope.FULL, reasons=(), at=NOW)
+    run = await begun(ledger, olga, scope=Scope.FULL, reasons=(), at=NOW)
     await finish(ledger, run, readings=readings, pauses=pauses, failures=2)
     mirror = await ledger.mirror(olga)
     assert mirror is not None
@@ -223,8 +243,8 @@ async def test_a_run_leaves_what_the_next_one_starts_from(ledger: DbLedger, olga
 async def test_a_run_whose_worker_died_is_closed_by_the_next(
     ledger: DbLedger, olga: UserId, database: Database
 ) -> None:
-    lost = await ledger.start_run(olga, scope=Scope.FULL, reasons=("first",), at=NOW)
-    run = await ledger.start_run(olga, scope=Scope.FULL, reasons=("again",), at=LATER)
+    lost = await begun(ledger, olga, scope=Scope.FULL, reasons=("first",), at=NOW)
+    run = await begun(ledger, olga, scope=Scope.FULL, reasons=("again",), at=LATER)
     await finish(ledger, lost, next_at=NOW, failures=9, at=LATER)  # it was only slow, and comes too late
     async with database.reading() as connection:
         kept = {record.id: record for record in await runs.latest(connection, olga, 5)}
@@ -239,11 +259,76 @@ async def test_a_run_whose_worker_died_is_closed_by_the_next(
 
 
 async def test_a_closed_run_says_that_its_worker_was_lost(ledger: DbLedger, olga: UserId, database: Database) -> None:
-    lost = await ledger.start_run(olga, scope=Scope.FULL, reasons=(), at=NOW)
-    await ledger.start_run(olga, scope=Scope.FULL, reasons=(), at=LATER)
+    lost = await begun(ledger, olga, scope=Scope.FULL, reasons=(), at=NOW)
+    await begun(ledger, olga, scope=Scope.FULL, reasons=(), at=LATER)
     async with database.reading() as connection:
         record = (await runs.latest(connection, olga, 5))[-1]
     assert (record.id, record.outcome, record.code, record.finished_at) == (lost, Outcome.CUT, runs.LOST, LATER)
+
+
+async def test_a_run_that_was_overtaken_hears_of_it_and_leaves_word_to_compare_everything(
+    ledger: DbLedger, olga: UserId
+) -> None:
+    older = await begun(ledger, olga)
+    assert await ledger.progress(olga, older, Progress(Step.MIRROR), Tally()) is Going.ON
+    newer = await begun(ledger, olga, at=LATER)
+    assert await ledger.progress(olga, older, Progress(Step.MIRROR), Tally()) is Going.OVERTAKEN
+    await finish(ledger, older, at=LATER)
+    assert (await ledger.turns([olga], NOW))[olga].wish == Wish(Scope.FULL, ("retry",))
+    assert await ledger.is_open(newer)
+    await finish(ledger, newer, at=LATER + SECOND)
+    assert await ledger.due(LATER + SECOND, 10) == [olga]
+
+
+async def test_beside_a_run_whose_heart_beats_none_is_begun_and_its_wish_waits(
+    database: Database, sealer: Sealer, olga: UserId
+) -> None:
+    time = NOW
+    ledger = DbLedger(database, sealer=sealer, clock=lambda: time, alive_for=10 * SECOND)
+    older = await begun(ledger, olga, reasons=("clock",))
+    time = NOW + 5 * SECOND
+    await ledger.progress(olga, older, Progress(Step.MIRROR), Tally())
+    await ledger.want(olga, scope=Scope.FULL, reason="button", at=time)
+    time = NOW + 14 * SECOND
+    assert await ledger.start_run(olga, scope=Scope.FULL, reasons=("button",), at=time) is None
+    assert await ledger.is_open(older)
+    assert await ledger.due(time, 10) == [olga]
+    time = NOW + 15 * SECOND
+    assert await begun(ledger, olga, reasons=("button",), at=time)
+    assert not await ledger.is_open(older)
+
+
+async def test_a_run_begins_to_live_when_it_is_begun_however_long_its_till_was_asked_before(
+    database: Database, sealer: Sealer, olga: UserId
+) -> None:
+    ledger = DbLedger(database, sealer=sealer, clock=lambda: NOW + 30 * SECOND, alive_for=10 * SECOND)
+    assert await begun(ledger, olga, at=NOW + 30 * SECOND)
+    assert await ledger.start_run(olga, scope=Scope.FULL, reasons=(), at=NOW) is None
+    assert await ledger.start_look(olga, reasons=(), at=NOW) is None
+
+
+async def test_a_start_whose_connection_is_lost_after_the_commit_is_one_run(
+    database: Database, sealer: Sealer, olga: UserId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = DbLedger(database, sealer=sealer, clock=lambda: NOW, alive_for=10 * SECOND)
+
+    async def twice(work: Callable[[AsyncConnection], Awaitable[RunId]]) -> RunId:
+        async with database.writing() as connection:
+            await work(connection)
+        async with database.writing() as connection:
+            return await work(connection)
+
+    monkeypatch.setattr(database, "write", twice)
+    run = await begun(ledger, olga)
+    assert await ledger.is_open(run)
+    await finish(ledger, run, next_at=LATER)
+    assert (await ledger.turns([olga], NOW))[olga].wish is None, "nobody overtook it"
+
+
+async def test_a_run_that_ended_keeps_nobody_waiting(database: Database, sealer: Sealer, olga: UserId) -> None:
+    ledger = DbLedger(database, sealer=sealer, clock=lambda: NOW, alive_for=10 * SECOND)
+    await finish(ledger, await begun(ledger, olga))
+    assert await begun(ledger, olga)
 
 
 async def test_a_wish_is_due_from_its_time_on_and_a_run_fulfils_it(ledger: DbLedger, olga: UserId) -> None:
@@ -251,7 +336,7 @@ async def test_a_wish_is_due_from_its_time_on_and_a_run_fulfils_it(ledger: DbLed
     await ledger.want(olga, scope=Scope.FULL, reason="toggle", at=NOW + 5 * SECOND)
     assert await ledger.due(NOW, 10) == []
     assert await ledger.due(NOW + 5 * SECOND, 10) == [olga]
-    run = await ledger.start_run(olga, scope=Scope.FULL, reasons=("toggle",), at=NOW + 6 * SECOND)
+    run = await begun(ledger, olga, scope=Scope.FULL, reasons=("toggle",), at=NOW + 6 * SECOND)
     assert await ledger.due(NOW + 7 * SECOND, 10) == []
     await finish(ledger, run)
     assert await ledger.due(LATER, 10) == []
@@ -276,7 +361,7 @@ async def test_a_flood_of_hints_becomes_one_look_at_all_that_changed(ledger: DbL
 
 
 async def test_a_wish_made_during_a_run_stands_after_it(ledger: DbLedger, olga: UserId) -> None:
-    run = await ledger.start_run(olga, scope=Scope.FULL, reasons=("clock",), at=NOW)
+    run = await begun(ledger, olga, scope=Scope.FULL, reasons=("clock",), at=NOW)
     await ledger.want(olga, scope=Scope.HINT, reason="hook", at=NOW + SECOND)
     await finish(ledger, run, next_at=LATER)
     assert await ledger.due(NOW + SECOND, 10) == [olga]
@@ -286,7 +371,7 @@ async def test_a_wish_made_during_a_run_stands_after_it(ledger: DbLedger, olga: 
 async def test_a_hint_that_comes_during_a_run_stays_one_until_the_run_s_heart_stops(
     ledger: DbLedger, olga: UserId, database: Database
 ) -> None:
-    run = await ledger.start_run(olga, scope=Scope.FULL, reasons=("clock",), at=NOW)
+    run = await begun(ledger, olga, scope=Scope.FULL, reasons=("clock",), at=NOW)
     await ledger.progress(olga, run, Progress(Step.CATALOG), Tally())
     await ledger.want(olga, scope=Scope.HINT, reason="hook", at=NOW + SECOND)
     async with database.reading() as connection:
@@ -299,7 +384,7 @@ async def test_a_hint_that_comes_during_a_run_stays_one_until_the_run_s_heart_st
 async def test_a_change_stamped_before_a_run_but_committed_after_its_start_is_not_swallowed(
     ledger: DbLedger, olga: UserId
 ) -> None:
-    run = await ledger.start_run(olga, scope=Scope.FULL, reasons=("clock",), at=NOW)
+    run = await begun(ledger, olga, scope=Scope.FULL, reasons=("clock",), at=NOW)
     await ledger.want(olga, scope=Scope.FULL, reason="toggle", at=NOW - SECOND)
     await finish(ledger, run, next_at=LATER)
     assert await ledger.due(NOW + SECOND, 10) == [olga]
@@ -310,7 +395,8 @@ async def test_a_change_stamped_before_a_run_but_committed_after_its_start_is_no
     [
         (Scope.HINT, ("hook a",), 1),
         (Scope.HINT, ("hook a", "hook b"), 0),
-        (Scope.DELTA, (), 0),
+        (Scope.DELTA, ("schedule",), 1),  # which skips stores that are not due, and the products of a sale
+        (Scope.DELTA, ("asked", "hook a", "hook b"), 0),
         (Scope.FULL, (), 0),
     ],
 )
@@ -319,7 +405,7 @@ async def test_a_narrower_run_leaves_the_wish_standing(
 ) -> None:
     for reason in ("hook a", "hook b"):
         await ledger.want(olga, scope=Scope.HINT, reason=reason, at=NOW)
-    run = await ledger.start_run(olga, scope=scope, reasons=reasons, at=NOW + SECOND)
+    run = await begun(ledger, olga, scope=scope, reasons=reasons, at=NOW + SECOND)
     await finish(ledger, run, next_at=None)
     assert len(await ledger.due(LATER, 10)) == standing
 
@@ -328,7 +414,7 @@ async def test_a_run_that_lost_its_worker_is_due_again_with_its_wish(
     ledger: DbLedger, olga: UserId, database: Database
 ) -> None:
     await ledger.want(olga, scope=Scope.HINT, reason="hook", at=NOW)
-    run = await ledger.start_run(olga, scope=Scope.HINT, reasons=("hook",), at=NOW)
+    run = await begun(ledger, olga, scope=Scope.HINT, reasons=("hook",), at=NOW)
     await ledger.progress(olga, run, Progress(Step.CATALOG), Tally())  # its heart beats at NOW
     assert await ledger.due(NOW + SILENCE - SECOND, 10) == []
     assert await ledger.due(NOW + SILENCE, 10) == [olga]
@@ -338,7 +424,7 @@ async def test_a_run_that_lost_its_worker_is_due_again_with_its_wish(
 
 
 async def test_the_clock_makes_due_what_it_was_set_to(ledger: DbLedger, olga: UserId) -> None:
-    run = await ledger.start_run(olga, scope=Scope.FULL, reasons=(), at=NOW)
+    run = await begun(ledger, olga, scope=Scope.FULL, reasons=(), at=NOW)
     await finish(ledger, run, next_at=LATER)
     assert await ledger.due(LATER - SECOND, 10) == []
     assert not (await ledger.turns([olga], LATER - SECOND))[olga].is_due
@@ -349,16 +435,18 @@ async def test_the_clock_makes_due_what_it_was_set_to(ledger: DbLedger, olga: Us
 async def test_a_run_of_a_future_that_was_set_back_is_due_with_all_that_it_was_for(
     ledger: DbLedger, olga: UserId
 ) -> None:
-    await ledger.start_run(olga, scope=Scope.FULL, reasons=["asked"], at=LATER)
+    await begun(ledger, olga, scope=Scope.FULL, reasons=["asked"], at=LATER)
     turn = (await ledger.turns([olga], LATER - timedelta(hours=2)))[olga]
     assert turn.is_due
     assert turn.wish == Wish(Scope.FULL, ("asked",))
 
 
-async def test_whose_turn_is_coming_is_known_with_its_time(ledger: DbLedger, database: Database) -> None:
-    people = [await new_owner(database, f"{number}@example.org") for number in range(4)]
+async def test_whose_turn_is_coming_is_known_with_its_time(
+    ledger: DbLedger, database: Database, sealer: Sealer
+) -> None:
+    people = [await owner_with_till(database, sealer, f"{number}@example.org") for number in range(4)]
     for number, user in enumerate(people):
-        run = await ledger.start_run(user, scope=Scope.FULL, reasons=(), at=NOW)
+        run = await begun(ledger, user, scope=Scope.FULL, reasons=(), at=NOW)
         await finish(ledger, run, next_at=NOW + (4 - number) * SECOND)
     async with database.writing() as connection:
         await choices.pause_mirror(connection, people[1], at=NOW)
@@ -369,10 +457,12 @@ async def test_whose_turn_is_coming_is_known_with_its_time(ledger: DbLedger, dat
     assert await ledger.coming(NOW, NOW + 4 * SECOND, 1) == [(people[3], NOW + SECOND)]
 
 
-async def test_wishes_go_before_the_clock_and_the_longest_overdue_first(ledger: DbLedger, database: Database) -> None:
-    people = [await new_owner(database, f"{number}@example.org") for number in range(5)]
+async def test_wishes_go_before_the_clock_and_the_longest_overdue_first(
+    ledger: DbLedger, database: Database, sealer: Sealer
+) -> None:
+    people = [await owner_with_till(database, sealer, f"{number}@example.org") for number in range(5)]
     for number, user in enumerate(people[:3]):
-        run = await ledger.start_run(user, scope=Scope.FULL, reasons=(), at=NOW)
+        run = await begun(ledger, user, scope=Scope.FULL, reasons=(), at=NOW)
         await finish(ledger, run, next_at=NOW + (3 - number) * SECOND)
     await ledger.want(people[3], scope=Scope.HINT, reason="b", at=NOW + 2 * SECOND)
     await ledger.want(people[4], scope=Scope.HINT, reason="a", at=NOW + SECOND)
@@ -395,11 +485,27 @@ async def test_a_paused_mirror_is_not_due_and_not_wanted(ledger: DbLedger, datab
     assert await ledger.due(LATER, 10) == [olga]
 
 
+async def test_the_turn_of_an_owner_without_a_till_comes_once_he_connects_one(
+    ledger: DbLedger, database: Database, olga: UserId, sealer: Sealer
+) -> None:
+    run = await begun(ledger, olga)
+    await finish(ledger, run, next_at=NOW)
+    async with database.writing() as connection:
+        await connections.disconnect_evotor(connection, olga)
+    await ledger.want(olga, scope=Scope.FULL, reason="test", at=NOW)
+    assert await ledger.due(LATER, 10) == []
+    assert await ledger.coming(NOW - SECOND, LATER, 10) == []
+    assert not (await ledger.turns([olga], LATER))[olga].is_due
+    await connect_till(database, sealer, olga)
+    assert await ledger.due(LATER, 10) == [olga]
+    assert (await ledger.turns([olga], LATER))[olga].is_due
+
+
 async def test_a_run_is_no_longer_wanted_once_its_connections_are_others(
     ledger: DbLedger, database: Database, olga: UserId, sealer: Sealer
 ) -> None:
     await connect_both(database, olga, sealer)
-    run = await ledger.start_run(olga, scope=Scope.FULL, reasons=(), at=NOW)
+    run = await begun(ledger, olga, scope=Scope.FULL, reasons=(), at=NOW)
     assert await still_wanted(database, olga)
     await ledger.break_connection(olga, Side.EVOTOR, reason="Evotor 401", at=NOW)
     assert await still_wanted(database, olga), "the run itself knows of a broken one"
@@ -408,7 +514,7 @@ async def test_a_run_is_no_longer_wanted_once_its_connections_are_others(
     assert not await still_wanted(database, olga)
     await finish(ledger, run)
     assert await still_wanted(database, olga)
-    await ledger.start_run(olga, scope=Scope.FULL, reasons=(), at=NOW)
+    await begun(ledger, olga, scope=Scope.FULL, reasons=(), at=NOW)
     await connect_both(database, olga, sealer, at=LATER)
     assert not await still_wanted(database, olga)
 

@@ -1,10 +1,14 @@
 import asyncio
 import re
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event, inspect, select, text, update
 
+from evosync import logs
+from evosync.cli.commands import obey
 from evosync.db import accounts, migrate, tills
 from evosync.db.engine import Database, make_engine
 from evosync.db.tables import cached_products, permissions, roles
@@ -133,3 +137,26 @@ async def test_an_older_version_serves_on_the_tables_of_a_newer_one(
     assert await migrate.is_current(database.engine)
     assert await migrate.current(database.engine) == "9999"
     await database.close()
+
+
+def test_a_migration_that_another_process_holds_up_for_too_long_says_so_in_one_line(
+    mariadb_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(migrate, "_WAIT_SECONDS", 0)
+    monkeypatch.setattr(logs, "configure", lambda **_: None)  # the log of this process stays as it is
+    begun, over = threading.Event(), threading.Event()
+
+    async def migrates_for_long() -> None:
+        async with migrate._alone(mariadb_url):
+            begun.set()
+            await asyncio.to_thread(over.wait)
+
+    other = threading.Thread(target=asyncio.run, args=(migrates_for_long(),))
+    other.start()
+    try:
+        assert begun.wait(20)
+        assert obey(["migrate"], {"DATABASE_URL": mariadb_url, "EVOSYNC_DATA_DIR": str(tmp_path)}) == 2
+    finally:
+        over.set()
+        other.join()
+    assert capsys.readouterr().err.endswith("another process has been migrating this database for ten minutes\n")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, insert, select, update
 
-from evosync.db import accounts, connections, outbox, runs, site, thinning, till_accounts
+from evosync.db import accounts, connections, outbox, runs, single_use, thinning, till_accounts, trail
 from evosync.db import deliveries as calls
 from evosync.db.deliveries import Delivery, State, key_of
 from evosync.db.engine import Database
@@ -217,7 +217,7 @@ async def test_runs_go_by_age_and_by_number_and_the_last_one_stays(world: World)
         await world.run(Outcome.PARTIAL, at=NOW - days * DAY)
     assert (await world.sweep(runs=3)())["runs"] == 3
     assert await world.count(sync_runs) == 3
-    await world.set(sync_runs, finished_at=NOW - 300 * DAY)
+    await world.set(sync_runs, started_at=NOW - 300 * DAY, finished_at=NOW - 300 * DAY)
     await world.sweep()()
     assert await world.count(sync_runs) == 1, "what the pages show as the last run"
 
@@ -248,6 +248,28 @@ async def test_a_sweep_goes_on_piece_by_piece_past_what_stays(world: World, monk
     assert await world.count(sync_runs) == 4
 
 
+async def test_runs_that_began_at_one_moment_go_past_the_end_of_a_piece_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thinning, "PIECE", 2)
+    for _ in range(7):
+        await world.run(Outcome.OK, at=NOW - 5 * DAY)
+    last = await world.run(Outcome.OK, at=NOW - HOUR)
+    assert (await world.sweep()())["idle_runs"] == 7
+    async with world.database.reading() as connection:
+        assert list((await connection.execute(select(sync_runs.c.id))).scalars()) == [last]
+
+
+async def test_results_of_many_runs_go_piece_by_piece(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thinning, "PIECE", 2)
+    for days in (33, 32, 31, 29):
+        run = await world.run(Outcome.PARTIAL, at=NOW - days * DAY)
+        async with world.database.writing() as connection:
+            await runs.save_results(connection, run, [ProductResult(ProductId("p"), Result.UPDATED)] * 3)
+    assert (await world.sweep()())["results"] == 9
+    assert await world.count(run_items) == 3
+
+
 async def test_what_a_run_did_goes_before_the_run(world: World) -> None:
     for days in (31, 29):
         run = await world.run(Outcome.PARTIAL, at=NOW - days * DAY)
@@ -261,14 +283,14 @@ async def test_old_audit_rows_letters_and_links_go_and_young_ones_stay(world: Wo
     async with world.database.writing() as connection:
         for days in (400, 91, 1):
             at = NOW - days * DAY
-            await site.record(connection, "tested", actor=world.owner, user=world.owner, at=at)
+            await trail.record(connection, "tested", actor=world.owner, user=world.owner, at=at)
             number = await outbox.add_letter(
                 connection, user=world.owner, channel="mail", kind="reset", address="a@example.org", language="ru",
                 values={}, link_id=None, at=at,
             )  # fmt: skip
             await outbox.finish_letter(connection, number, state=outbox.LetterState.SENT, at=at)
-            await site.add_link(
-                connection, user=world.owner, purpose=site.Purpose.RESET, nonce=bytes([days % 256]) * 32,
+            await single_use.add(
+                connection, user=world.owner, purpose=single_use.Purpose.RESET, nonce=bytes([days % 256]) * 32,
                 hashed=bytes([days % 256]) * 32, detail="", at=at, expires_at=at + HOUR,
             )  # fmt: skip
     await world.sweep()()

@@ -30,6 +30,10 @@ class Front:
         url = f"https://127.0.0.1:{self.https}{path}"
         return self._session.get(url, headers=shown, server_hostname=host, allow_redirects=False)
 
+    def post(self, path: str, **form: str) -> "aiohttp.client._RequestContextManager":
+        url = f"https://127.0.0.1:{self.https}{path}"
+        return self._session.post(url, data=form, headers={"Host": NAME}, server_hostname=NAME, allow_redirects=False)
+
     def plain(self, path: str, host: str = NAME) -> "aiohttp.client._RequestContextManager":
         return self._session.get(f"http://127.0.0.1:{self.http}{path}", headers={"Host": host}, allow_redirects=False)
 
@@ -41,7 +45,8 @@ async def front(
     """`address` before the ports, empty for every address of the host; `http`: more for nginx's http block."""
     nginx = program()
     certificate(folder)
-    ports = services.free_port(), services.free_port()
+    one, two = services.free_ports(2)
+    ports = one, two
     conf = laid_out(folder, http + rendered(folder, upstream, *(f"{address}{port}" for port in ports)))
     if beside_stock_site:
         stock_site(folder, ports[0])

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import os
 import subprocess
 from pathlib import Path
@@ -10,19 +11,24 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
-from evosync.db import accounts, connections, migrate
+from evosync.accounts.links import Links
+from evosync.db import accounts, connections, deliveries, migrate, outbox, till_accounts, trail
+from evosync.db.deliveries import Delivery, Kind
 from evosync.db.engine import Database, make_engine
 from evosync.db.ledger import DbLedger
+from evosync.db.single_use import Purpose
 from evosync.db.tables.schema import metadata
 from evosync.domain.ids import CommunityId, UserId
+from evosync.sandbox.state import Sandbox
 from evosync.security.seal import Sealer
 from evosync.settings import load_settings
 from tests import services
 from tests.db.conftest import NOW
 from tests.services import MariaDB
+from tests.sync.world import open_world
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-KEY = "the key of the service that is backed up"
+KEY = 'the key of the service that is $backed up # and "quoted"'
 
 
 def script(name: str, *arguments: object, database: str, **more: str) -> "subprocess.CompletedProcess[str]":
@@ -74,24 +80,55 @@ async def fill(url: str) -> None:
     await database.close()
 
 
+async def fill_every_table(url: str) -> None:
+    """An owner beside the one of `fill` whose shop was mirrored and changed, and what the site and the hooks keep."""
+    await fill(url)
+    async with open_world(Sandbox(), url) as world:
+        owner = await world.owner(6, started=False)
+        cake, gone, *_ = owner.store.products.values()
+        owner.change(cake, name="Торт «Ёж» 🦔 \\ 'и' \"ещё\"; --", description="Строка\nвторая\tтретья \\0 🍰")
+        await owner.start()
+        assert (await owner.run()).outcome == "ok"
+        world.clock.forward(minutes=10)
+        owner.store.remove_product(gone.id)
+        owner.stock(1)
+        await owner.run()
+        async with world.database.writing() as connection:
+            links = Links([b"key"], base_url="https://shop.example.ru", invite_hours=48)
+            link = await links.add(connection, owner.user, Purpose.RESET, at=NOW)
+            for number in (link, None):
+                await outbox.add_letter(
+                    connection, user=owner.user, channel="email", kind="welcome", address="ёж@example.org",
+                    language="ru", values={"name": "Ёж 🦔", "nothing": None}, link_id=number, at=NOW,
+                )  # fmt: skip
+            for actor in (owner.user, None):
+                await trail.record(connection, "test", actor=actor, user=None, at=NOW, note="🦔", nothing=None)
+            await till_accounts.keep_token(connection, "01-nobody", "waits", sealer=world.sealer, at=NOW)
+            await deliveries.add(connection, Delivery(Kind.PRODUCTS, NOW, user=owner.user, facts={"store": "🦔"}))
+            await deliveries.add(connection, Delivery(Kind.EVENT, NOW, key="k", code=1, done_at=NOW))
+
+
 async def test_a_backup_restored_into_an_empty_instance_is_the_same(
     mariadb: MariaDB, private_mariadb: MariaDB, tmp_path: Path
 ) -> None:
     with mariadb.database() as source, private_mariadb.database() as target:
         assert make_url(source).port != make_url(target).port, "another server, which knows of nothing"
-        await fill(source)
+        await fill_every_table(source)
         made = await asyncio.to_thread(script, "backup.sh", tmp_path, database=source, SECRET_KEY=KEY)
         assert made.returncode == 0, made.stderr
         backup = Path(made.stdout.strip())
         done = await asyncio.to_thread(script, "restore.sh", backup, database=target)
         assert done.returncode == 0, done.stderr
         before, after = await everything(source), await everything(target)
+        assert [name for name, rows in before.items() if not rows] == [], "something was in every table"
+        values = [value for rows in before.values() for row in rows for value in row]
+        assert None in values
+        assert sum("🦔" in str(value) for value in values) > 5
         assert before == after
-        assert before["vk_connections"], "something was there"
         await migrate.check(target)
         key = backup.with_name(backup.name.replace(".sql.gz", ".key"))
-        kept = dict(line.split("=", 1) for line in key.read_text().splitlines())
-        assert await token_in(target, kept["SECRET_KEY"]) == "vk token", "the key that was kept opens what was restored"
+        kept = load_settings({"HOME": str(tmp_path)}, key).secret_key.get_secret_value()
+        assert await token_in(target, kept) == "vk token", "the key that was kept opens what was restored"
         for file in (backup, key):
             assert file.stat().st_mode & 0o077 == 0, "for its owner's eyes only"
 
@@ -125,7 +162,7 @@ async def test_after_a_restore_it_is_said_how_the_key_is_put_back_and_the_key_is
     elsewhere.rename(key)
     assert await told() == [first[0], first[2]]
     subprocess.run(["sh", "-ec", first[2]], check=True)  # noqa: ASYNC221 - milliseconds
-    assert env_file.read_text() == f"SMTP_HOST=mail.example.ru\nSECRET_KEY={KEY}\nSECRET_KEY_PREVIOUS=before\n"
+    assert env_file.read_text() == f"SMTP_HOST=mail.example.ru\nSECRET_KEY='{KEY}'\nSECRET_KEY_PREVIOUS='before'\n"
     assert env_file.stat().st_mode & 0o777 == 0o600
     settings = load_settings({"HOME": str(tmp_path)}, env_file)
     assert settings.secret_key.get_secret_value() == KEY
@@ -142,7 +179,7 @@ async def test_what_stands_in_files_of_the_containers_is_found_on_the_host(maria
         made = await asyncio.to_thread(script, "backup.sh", tmp_path / "kept", database=source, **given)
     assert made.returncode == 0, made.stderr
     [key] = (tmp_path / "kept").glob("*.key")
-    assert f"SECRET_KEY={KEY}\n" in key.read_text()
+    assert f"SECRET_KEY='{KEY}'\n" in key.read_text()
 
 
 async def test_nothing_is_restored_over_a_database_that_is_not_empty(mariadb: MariaDB, tmp_path: Path) -> None:
@@ -154,6 +191,39 @@ async def test_nothing_is_restored_over_a_database_that_is_not_empty(mariadb: Ma
         assert done.returncode == 2
         assert "not empty" in done.stderr
         assert await everything(source) == before
+
+
+async def test_a_database_with_other_tables_is_emptied_first_where_that_is_said_and_the_password_stands_in_a_file(
+    mariadb: MariaDB, tmp_path: Path
+) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "password").write_text("p@ss\n")
+    user = f"owner_{os.getpid()}"
+    with (
+        mariadb.database() as source, mariadb.database() as target, contextlib.chdir(tmp_path),
+        contextlib.ExitStack() as after,
+    ):  # fmt: skip
+        await fill(source)
+        made = await asyncio.to_thread(script, "backup.sh", tmp_path, database=source)
+        await fill(target)
+        before, other = await everything(source), await everything(target)
+        assert before != other, "tokens are never sealed alike"
+        name = make_url(target).database
+        mariadb.execute(
+            f"CREATE TABLE {name}.later (user BIGINT REFERENCES {name}.users (id))",
+            f"CREATE USER {user} IDENTIFIED BY 'p@ss'", f"GRANT ALL ON {name}.* TO {user}",
+        )  # fmt: skip
+        after.callback(mariadb.execute, f"DROP USER {user}")
+        given = {"DATABASE_USER": user, "DATABASE_PASSWORD": "", "DATABASE_PASSWORD_FILE": "/run/secrets/password"}
+        broken = tmp_path / "broken.sql.gz"
+        broken.write_bytes(gzip.compress(b"SELECT 1"))
+        refused = await asyncio.to_thread(script, "restore.sh", "--empty", broken, database=target, **given)
+        assert (refused.returncode, "nothing was touched" in refused.stderr) == (2, True)
+        assert await everything(target) == other
+        done = await asyncio.to_thread(script, "restore.sh", "--empty", made.stdout.strip(), database=target, **given)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert await everything(target) == before
+        await migrate.check(target)  # so a table of another version is gone
 
 
 async def test_a_backup_that_fails_leaves_no_file_that_looks_like_one(mariadb: MariaDB, tmp_path: Path) -> None:

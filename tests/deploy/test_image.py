@@ -1,5 +1,6 @@
 """The image, as far as it can be had without an engine."""
 
+import asyncio
 import os
 import re
 import signal
@@ -14,8 +15,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from evosync.db import migrate
 from tests.deploy.dockerfile import ROOT, USER, Image, image
-from tests.services import free_port
+from tests.services import free_ports
 
 KEY = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -62,6 +64,15 @@ def test_no_build_tool_is_left_nor_what_one_could_be_made_of(built: Image) -> No
 
 
 @pytest.mark.timeout(300)
+def test_it_migrates_and_ends_when_it_is_asked_to(built: Image, mariadb_url: str) -> None:
+    """As deploy/update.sh asks it; its word follows the image's entry."""
+    given = {"DATABASE_URL": mariadb_url, "SECRET_KEY": KEY, "DOMAIN": "shop.example.ru"}
+    done = built.run(built.command()[0], "migrate", **given)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "The database is up to date.")
+    asyncio.run(migrate.check(mariadb_url))
+
+
+@pytest.mark.timeout(300)
 def test_two_that_start_at_once_migrate_serve_read_only_as_nobody_special_and_stop(
     built: Image, mariadb_url: str, redis_url: str
 ) -> None:
@@ -71,7 +82,7 @@ def test_two_that_start_at_once_migrate_serve_read_only_as_nobody_special_and_st
         (secrets / name).write_text(text)
         (secrets / name).chmod(0o400)
         os.chown(secrets / name, USER, USER)
-    ports = [free_port(), free_port()]
+    ports = free_ports(2)
     given = {
         "SECRET_KEY_FILE": str(secrets / "key"), "DATABASE_URL_FILE": str(secrets / "database"), "REDIS_URL": redis_url,
         "DOMAIN": "shop.example.ru", "EVOSYNC_HOST": "127.0.0.1",

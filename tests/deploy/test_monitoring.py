@@ -31,21 +31,79 @@ def expressions() -> Iterator[str]:
     yield from (target["expr"] for panel in panels() for target in panel["targets"])
 
 
+OF_TARGETS = {"instance", "job"}
+"""Labels that Prometheus adds to whatever it reads."""
+
+NAME = r"\b(?:(?:evosync|process)_[a-z_]+|up)\b"
+
+
 def exported() -> dict[str, set[str]]:
     """Names as Prometheus sees them, with their labels."""
-    found: dict[str, set[str]] = {}
-    for family in Metrics().registry.collect():
+    registry = Metrics().registry
+    found = {"up": OF_TARGETS}
+    for family in registry.collect():
+        # Only the collector itself knows the labels of what was not counted yet.
+        labels = getattr(registry._names_to_collectors.get(family.name), "_labelnames", ())
         suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
         for suffix in suffixes:
-            found[family.name + suffix] = set()
+            found[family.name + suffix] = {*labels, *OF_TARGETS} | ({"le"} if suffix == "_bucket" else set())
     return found
+
+
+def split(names: str) -> set[str]:
+    return {name.strip() for name in names.split(",") if name.strip()}
+
+
+def selected(expression: str) -> Iterator[tuple[str, str]]:
+    """Each name with each label that stands in braces after it."""
+    for name, braces in re.findall(rf"({NAME})\{{([^}}]*)\}}", expression):
+        for label in re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", re.sub(r'"[^"]*"', '""', braces)):
+            yield name, label
+
+
+def grouped(expression: str) -> Iterator[tuple[str, str]]:
+    """Each label that is summed up by, with each name that it is asked of."""
+    for by in re.finditer(r"\bby\s*\(([^)]*)\)\s*\(", expression):
+        depth, end = 1, by.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(expression[end], 0)
+            end += 1
+        for name in re.findall(NAME, expression[by.end() : end]):
+            yield from ((name, label) for label in split(by[1]))
+
+
+def kept(expression: str) -> set[str]:
+    """Labels that the result has."""
+    groups = [split(labels) for labels in re.findall(r"\bby\s*\(([^)]*)\)", expression)]
+    if groups or re.search(r"\b(?:sum|max|min|count)\b", expression):
+        return set().union(*groups)
+    return set.union(*(exported()[name] for name in re.findall(NAME, expression)))
 
 
 def test_every_expression_names_figures_that_are_exported() -> None:
     names = exported()
     for expression in expressions():
-        for name in re.findall(r"\b(?:evosync|process)_[a-z_]+", expression):
+        found = re.findall(NAME, expression)
+        assert found, expression
+        for name in found:
             assert name in names, f"{name} in {expression}"
+
+
+def test_every_label_that_is_chosen_or_summed_up_by_is_one_of_its_figure() -> None:
+    names = exported()
+    assert names["evosync_run_seconds_bucket"] == {"scope", "le", "instance", "job"}
+    cases = [each["series"] for test in YAML(typ="safe").load(CASES)["tests"] for each in test["input_series"]]
+    for expression in (*expressions(), *cases):
+        for name, label in (*selected(expression), *grouped(expression)):
+            assert label in names[name], f"{label} of {name} in {expression}"
+
+
+def test_every_label_that_is_shown_is_left_in_the_result() -> None:
+    shown = [(target["expr"], target["legendFormat"]) for panel in panels() for target in panel["targets"]]
+    shown += [(rule["expr"], str(rule["annotations"])) for rule in rules()]
+    for expression, text in shown:
+        labels = re.findall(r"\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}", text)
+        assert set(labels) <= kept(expression), f"{text} of {expression}"
 
 
 def test_every_figure_of_ours_is_seen_somewhere() -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import re
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -13,6 +14,17 @@ from aiohttp import web
 
 from evosync.web.webhooks.paths import every_path
 from tests.deploy.front import NAME, Front, front, unverified
+
+
+@asynccontextmanager
+async def before(folder: Path, app: web.Application) -> AsyncIterator[Front]:
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    async with front(folder, f"{host}:{port}") as ours:
+        yield ours
+    await runner.cleanup()
 
 
 @pytest.fixture
@@ -34,14 +46,9 @@ async def told(tmp_path: Path) -> AsyncIterator[Front]:
     app = web.Application()
     app.router.add_get("/sync/events", stream)
     app.router.add_route("*", "/{path:.*}", tell)
-    runner = web.AppRunner(app, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    async with front(tmp_path, f"{host}:{port}") as ours:
+    async with before(tmp_path, app) as ours:
         yield ours
-    held.set()
-    await runner.cleanup()
+        held.set()
 
 
 async def test_what_a_visitor_claims_of_his_address_is_dropped(told: Front) -> None:
@@ -176,7 +183,38 @@ async def test_one_address_has_so_many_requests_under_way_and_no_more(told: Fron
             assert answer.status == 200
         async with told.get("/sync/events") as one_too_many:
             assert one_too_many.status == 429
+        async with told.post("/user/create") as hook:
+            assert hook.status == 200, "which is counted apart"
     assert limits(tmp_path) == {("connections", "evosync_connections")}
+
+
+async def test_many_shops_events_from_one_address_may_be_under_way_at_once(tmp_path: Path) -> None:
+    number, arrived, held = 90, 0, asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        nonlocal arrived
+        if request.method == "POST":
+            arrived += 1
+            await held.wait()
+        return web.Response()
+
+    async def status_of(asked: "aiohttp.client._RequestContextManager") -> int:
+        async with asked as said:
+            return said.status
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    paths = ("/user/create", "/api/v1/inventories/stores", "/receipts", "/")
+    async with before(tmp_path, app) as ours:
+        hooks = [asyncio.create_task(status_of(ours.post(paths[shop % 4]))) for shop in range(number)]
+        async with asyncio.timeout(30):
+            while arrived < number and not any(hook.done() for hook in hooks):
+                await asyncio.sleep(0.01)
+        page = await status_of(ours.get("/login"))
+        held.set()
+        assert Counter(await asyncio.gather(*hooks)) == {200: number}
+        assert page == 200, "which is counted apart"
+    assert limits(tmp_path) == set()
 
 
 def limits(folder: Path) -> set[tuple[str, str]]:

@@ -1,20 +1,24 @@
 """The scripts of a new server fail loudly, can be repeated, and never run what stands in .env."""
 
+import gzip
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from evosync.settings import load_settings
 from tests.deploy import front
-from tests.services import free_port
+from tests.services import free_ports
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+START = "compose up -d --no-build --pull never --wait --wait-timeout 900"
 
 
 class Machine:
@@ -27,6 +31,7 @@ class Machine:
         self.env_file = folder / ".env"
         self.calls = folder / "calls"
         self.calls.touch()
+        self.scripts = DEPLOY
 
     def command(self, name: str, body: str = "") -> None:
         file = self.bin / name
@@ -39,7 +44,7 @@ class Machine:
             "ACME": str(self.folder / "acme"), "NGINX_CONF": str(self.folder / "nginx" / "evosync.conf"),
             "LETSENCRYPT": str(self.folder / "letsencrypt"), **more,
         }  # fmt: skip
-        command = [str(DEPLOY / script), *arguments]
+        command = [str(self.scripts / script), *arguments]
         return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
 
 
@@ -78,7 +83,7 @@ def test_the_certificate_is_got_for_the_domain_and_nginx_is_put_in_front(machine
 
 
 def test_the_first_start_goes_well_beside_debian_s_own_site(machine: Machine) -> None:
-    nginx, http, https = front.program(), free_port(), free_port()
+    nginx, (http, https) = front.program(), free_ports(2)
     front.certificate(machine.folder)
     conf = front.laid_out(machine.folder, "")
     front.stock_site(machine.folder, http)
@@ -107,6 +112,19 @@ def test_nginx_listens_on_ipv6_where_the_host_has_it(machine: Machine, host: str
 
 
 @pytest.mark.parametrize(
+    ("version", "https"),
+    [("nginx/1.22.1", "listen 443 ssl http2;"), ("nginx/1.25.0", "listen 443 ssl http2;"),
+     ("nginx/1.25.1", "listen 443 ssl; http2 on;"), ("nginx/1.31.0 (Ubuntu)", "listen 443 ssl; http2 on;"),
+     ("nginx/2.0.0", "listen 443 ssl; http2 on;"), ("", "listen 443 ssl http2;")],
+)  # fmt: skip
+def test_http_2_is_asked_for_as_this_nginx_wants_it(machine: Machine, version: str, https: str) -> None:
+    machine.command("nginx", f'[ "$1" = -v ] && echo "nginx version: {version}" >&2' if version else "exit 127")
+    done = machine.run("nginx.sh", DOMAIN="shop.example.ru", IF_INET6="/dev/null")
+    listens = re.findall(r"^ *(listen 443 .*)$", done.stdout, re.MULTILINE)
+    assert (done.returncode, listens, done.stdout.count("http2")) == (0, [https, https], 2)
+
+
+@pytest.mark.parametrize(
     ("written", "servers"),
     [("", ["127.0.0.1:8080"]), ("UPSTREAM=127.0.0.1:9000\n", ["127.0.0.1:9000"]),
      ("UPSTREAM=127.0.0.1:8080, 127.0.0.1:8081\n", ["127.0.0.1:8080", "127.0.0.1:8081"])],
@@ -132,6 +150,95 @@ def test_a_configuration_that_nginx_refuses_is_taken_back(machine: Machine) -> N
     assert done.returncode == 2
     assert "nothing was changed" in done.stderr
     assert conf.read_text() == "what worked before"
+
+
+def said(machine: Machine, call: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """What a function of read_env.sh answers."""
+    environ = {"PATH": os.environ["PATH"], "ENV_FILE": str(machine.env_file)}
+    command = ["bash", "-euc", f'source "{DEPLOY}/read_env.sh"; {call} "$@"', "-", *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=10, check=False)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["X=a # note", "X=a#b", "X=a\t#note", "X=#b", "X= # note", "X=", "X=''", 'X=""', "X='a # b'  # note", "X=it's",
+     'X="a # b"#note', "  export X = a b ", "X=a\r", "X='a'\r", "X='it\\'s'", r'X="say \"so\""', r"X='a\\b\c'",
+     r'X="a\\b\c\t.\d"', "X=a\nX=b", "X='$a'", "X='ёж 🦔'", "Y=1\n#X=2", r"X=a\b", "X=a 'b'", "X='a\"b'", "X=' a '",
+     r"X='a\\' # b"],
+)  # fmt: skip
+def test_the_scripts_read_the_env_file_as_the_service_does(machine: Machine, written: str) -> None:
+    machine.env_file.write_bytes(f"{written}\n".encode())
+    expected = (dotenv_values(machine.env_file, interpolate=False).get("X") or "").strip()
+    done = said(machine, "setting", "X")
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [("X=a$b", "single quotes"), ('X="a$b"', "single quotes"), ("X='a", "do not close"), ('X="a\n b"', "do not close"),
+     ("X='a'b", "do not close")],
+)  # fmt: skip
+def test_what_compose_reads_otherwise_or_nobody_can_read_is_refused_loudly(
+    machine: Machine, written: str, why: str
+) -> None:
+    machine.env_file.write_text(f"{written}\n")
+    done = said(machine, "setting", "X")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"X in {machine.env_file}" in done.stderr
+    assert why in done.stderr
+
+
+def compose_reads(line: str) -> str:
+    """By Docker's "Syntax for environment files": quotes close where they open, nothing is escaped in what we write."""
+    value = line.partition("=")[2]
+    quote, text = value[0], value[1:-1]
+    assert quote in "'\""
+    assert value[-1] == quote
+    assert quote not in text
+    assert quote == "'" or not set(text) & set("$\\")
+    return text
+
+
+@pytest.mark.parametrize(
+    "key", ["plain", "a$b", "a${b}", "a #b", "#a", "with  blanks", 'a"b', "it's # so", r"a\b$", "ёж 🦔", ""]
+)
+def test_a_key_is_written_so_that_compose_the_service_and_the_scripts_read_the_same(machine: Machine, key: str) -> None:
+    line = f"X={said(machine, 'quoted', key).stdout}"
+    machine.env_file.write_text(f"{line}\n")
+    assert dotenv_values(machine.env_file, interpolate=False)["X"] == key
+    assert said(machine, "setting", "X").stdout == key
+    assert compose_reads(line) == key
+
+
+@pytest.mark.parametrize("key", ["a\\\\b", "a\\", "a\nb", "a'\"b", "a'$b", "$a'b", "a\\b'c"])
+def test_a_key_that_no_quotes_carry_is_not_written(machine: Machine, key: str) -> None:
+    done = said(machine, "quoted", key)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_key_that_no_quotes_carry_makes_the_backup_end_badly_and_keeps_the_dump(server: Machine) -> None:
+    folder = server.folder / "kept"
+    done = server.run("backup.sh", str(folder), DUMP="docker compose exec -T db mariadb-dump", SECRET_KEY="a\\\\b")
+    assert (done.returncode, "the key is NOT backed up" in done.stderr) == (1, True)
+    assert [file.name.partition(".")[2] for file in folder.iterdir()] == ["sql.gz"]
+
+
+def test_an_env_file_that_is_refused_ends_the_backup_before_anything_is_written(server: Machine) -> None:
+    server.env_file.write_text("DATABASE_PASSWORD=abc\nSECRET_KEY=a$b\n")
+    folder = server.folder / "kept"
+    done = server.run("backup.sh", str(folder), DUMP="docker compose exec -T db mariadb-dump")
+    assert (done.returncode, "SECRET_KEY in" in done.stderr, list(folder.iterdir())) == (2, True, [])
+
+
+def test_a_key_that_cannot_be_read_is_never_called_in_place_after_a_restore(server: Machine) -> None:
+    (server.folder / "old.sql.gz").write_bytes(gzip.compress(b"SELECT 1"))
+    for file in (server.env_file, server.folder / "old.key"):
+        file.write_text("SECRET_KEY=$b\nDATABASE_PASSWORD=abc\n")
+    server.command("docker", "cat >/dev/null")
+    done = server.run("restore.sh", str(server.folder / "old.sql.gz"), CLIENT="docker compose exec -T db mariadb")
+    assert done.returncode == 0, done.stderr
+    assert "in place already" not in done.stdout
+    assert "old.key holds a $" in done.stderr
 
 
 def test_what_stands_in_the_env_file_is_never_run(machine: Machine) -> None:
@@ -210,37 +317,180 @@ def test_an_update_is_one_command_and_so_is_the_way_back(server: Machine) -> Non
     done = server.run("update.sh", BACKUPS=str(server.folder / "backups"))
     assert done.returncode == 0, done.stderr
     calls = server.calls.read_text().splitlines()
-    order = [next(n for n, call in enumerate(calls) if part in call) for part in ("pull", "dump", "build", "up -d")]
-    assert order == sorted(order), "backed up before, and built before what runs is touched"
+    parts = ("dump", "git pull", "compose build", "compose pull", "migrate", "up -d", "image prune", "builder prune")
+    order = [next(n for n, call in enumerate(calls) if part in call) for part in parts]
+    assert order == sorted(order), "backed up before anything, all built and migrated before what runs is touched"
     assert len(list((server.folder / "backups").glob("*.sql.gz"))) == 1
     assert tags(server) == {"IMAGE_TAG": "new", "IMAGE_TAG_PREVIOUS": "old", "IMAGE_TAG_GOOD": "new"}
     assert "SECRET_KEY=k" in server.env_file.read_text()
     assert server.env_file.stat().st_mode & 0o777 == 0o600
-    again = server.run("update.sh", BACKUPS=str(server.folder / "backups"))
-    assert "runs already" in again.stdout
 
+    server.calls.write_text("")
     back = server.run("rollback.sh")
     assert back.returncode == 0, back.stderr
     assert tags(server) == {"IMAGE_TAG": "old", "IMAGE_TAG_PREVIOUS": "new", "IMAGE_TAG_GOOD": "old"}
-    assert server.calls.read_text().splitlines()[-1] == "docker compose up -d --no-build --wait"
+    assert server.calls.read_text() == f"docker {START}\n", "nothing is fetched or built for the way back"
 
 
-@pytest.mark.parametrize(("fails", "changed"), [("mariadb-dump", False), ("build", False), ("--wait", True)])
-def test_an_update_that_fails_says_so_and_leaves_what_runs(server: Machine, fails: str, *, changed: bool) -> None:
-    server.command("docker", f'case "$*" in *{fails}*) exit 1;; *mariadb-dump*) echo "-- Dump completed";; esac')
+def test_an_update_without_a_newer_version_renews_the_images_and_keeps_the_way_back(server: Machine) -> None:
+    backups = str(server.folder / "backups")
+    assert server.run("update.sh", BACKUPS=backups).returncode == 0
+    server.calls.write_text("")
+    done = server.run("update.sh", BACKUPS=backups)
+    assert (done.returncode, "new runs already" in done.stdout) == (0, True)
+    assert tags(server) == {"IMAGE_TAG": "new", "IMAGE_TAG_PREVIOUS": "old", "IMAGE_TAG_GOOD": "new"}
+    calls = server.calls.read_text().splitlines()
+    for call in ("compose build --quiet --pull app", "compose pull --quiet db redis", START):
+        assert f"docker {call}" in calls
+
+
+@pytest.mark.parametrize(("listed", "part"), [("app", "app"), ("web\\nworker", "web")])
+def test_an_update_migrates_in_a_container_of_the_new_image_beside_what_runs(
+    server: Machine, listed: str, part: str
+) -> None:
+    server.command("docker", 'case "$*" in *mariadb-dump*) echo "-- Dump completed";; "compose run"*) '
+                   f'echo "tag $IMAGE_TAG" >>"{server.calls}"; cat >>"{server.calls}";; '
+                   f'*--services) printf "db\\n{listed}\\nredis\\n";; esac')  # fmt: skip
+    assert server.run("update.sh", BACKUPS=str(server.folder / "backups")).returncode == 0
+    calls = server.calls.read_text().splitlines()
+    at = calls.index(f"docker compose run --rm --no-deps -T {part} migrate")
+    assert calls[at + 1] == "tag new"
+    assert f"docker compose build --quiet --pull {part}" in calls[:at], "on the newest base image"
+    assert "docker compose pull --quiet db redis" in calls[:at], "and no image that is built here"
+    assert f"docker {START}" in calls[at:]
+
+
+def test_an_update_clears_old_parts_of_builds_away_and_does_not_fail_where_it_cannot(server: Machine) -> None:
+    server.command("docker", 'case "$*" in *mariadb-dump*) echo "-- Dump completed";; *prune*) exit 1;; esac')
     done = server.run("update.sh", BACKUPS=str(server.folder / "backups"))
-    assert done.returncode != 0
-    assert ("IMAGE_TAG=new" in server.env_file.read_text()) is changed
-    assert ("deploy/rollback.sh" in done.stderr) is changed
+    assert (done.returncode, "new runs" in done.stdout) == (0, True)
+    assert "docker builder prune -f --filter until=168h" in server.calls.read_text()
 
 
-def audited(machine: Machine, report: str) -> "subprocess.CompletedProcess[str]":
+@pytest.mark.parametrize(
+    ("fails", "said"),
+    [
+        ("--services", "reading the compose files of new failed"),
+        ("build", "the build of new (on the newest base image, for which the registry is asked) failed"),
+        ("pull", "fetching the images of MariaDB and Redis from the registry failed"),
+        ("run", "the migrations of new failed"),
+    ],
+)
+def test_an_update_that_fails_before_the_start_says_so_and_leaves_what_runs(
+    server: Machine, fails: str, said: str
+) -> None:
+    server.command(
+        "docker", f'case "$2 $*" in {fails}*|*{fails}) exit 3;; *mariadb-dump*) echo "-- Dump completed";; esac'
+    )
+    before = server.env_file.read_text()
+    done = server.run("update.sh", BACKUPS=str(server.folder / "backups"))
+    assert (done.returncode, server.env_file.read_text()) == (1, before)
+    assert f"{said}, see above; old goes on serving, the checkout is where it was" in done.stderr
+    calls = server.calls.read_text().splitlines()
+    assert calls[-1] == "git reset --quiet --keep new"
+    assert not [call for call in calls if " up " in call or " rm " in call or "prune" in call]
+
+
+def test_an_update_whose_backup_fails_takes_nothing(server: Machine) -> None:
+    server.command("docker", 'case "$*" in *mariadb-dump*) exit 1;; esac')
+    before = server.env_file.read_text()
+    done = server.run("update.sh", BACKUPS=str(server.folder / "backups"))
+    assert (done.returncode, "the backup failed" in done.stderr) == (1, True)
+    assert (server.env_file.read_text(), len(server.calls.read_text().splitlines())) == (before, 1)
+
+
+def test_an_update_that_cannot_fetch_the_version_changes_nothing(server: Machine) -> None:
+    server.command("git", 'case "$1" in pull) exit 1;; esac')
+    done = server.run("update.sh", BACKUPS=str(server.folder / "backups"))
+    assert (done.returncode, "the newest version could not be fetched" in done.stderr) == (1, True)
+    assert not [call for call in server.calls.read_text().splitlines() if "dump" not in call and "git" not in call]
+
+
+def test_an_update_to_a_version_that_does_not_get_well_says_how_to_go_back(server: Machine) -> None:
+    server.command("docker", 'case "$*" in *--wait*) exit 1;; *mariadb-dump*) echo "-- Dump completed";; esac')
+    done = server.run("update.sh", BACKUPS=str(server.folder / "backups"))
+    assert (done.returncode, tags(server)["IMAGE_TAG"]) == (1, "new")
+    assert "deploy/rollback.sh starts old again" in done.stderr
+    assert "git reset" not in server.calls.read_text()
+
+
+class Checkout:
+    """A clone of a repository that has our scripts, with the real git, on a machine whose docker is a stand-in."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.origin, self.clone = machine.folder / "origin", machine.folder / "clone"
+        shutil.copytree(DEPLOY, self.origin / "deploy")
+        self.git(self.origin, "init", "--quiet", "--initial-branch=main")
+        self.release()
+        self.git(machine.folder, "clone", "--quiet", str(self.origin), str(self.clone))
+        machine.scripts = self.clone / "deploy"
+        machine.env_file.write_text("DATABASE_PASSWORD=abc\nSECRET_KEY=k\nIMAGE_TAG=old\n")
+
+    def git(self, folder: Path, *arguments: str) -> str:
+        environ = {"PATH": os.environ["PATH"], "HOME": str(self.machine.folder)}
+        who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+        done = subprocess.run(
+            ["git", *who, *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def release(self) -> None:
+        self.git(self.origin, "add", "--all")
+        self.git(self.origin, "commit", "--quiet", "--message", "release")
+
+    def head(self) -> str:
+        return self.git(self.clone, "rev-parse", "HEAD")
+
+    def update(self) -> "subprocess.CompletedProcess[str]":
+        return self.machine.run("update.sh", BACKUPS=str(self.machine.folder / "backups"))
+
+
+@pytest.fixture
+def checkout(machine: Machine) -> Checkout:
+    machine.command("docker", 'case "$*" in *mariadb-dump*) echo "-- Dump completed";; esac')
+    return Checkout(machine)
+
+
+def test_the_version_that_stands_backs_up_and_the_new_one_s_script_goes_on(checkout: Checkout) -> None:
+    before = checkout.head()
+    script = checkout.origin / "deploy" / "update.sh"
+    script.write_text("#!/bin/sh\n" + "# longer than before\n" * 1000 + 'echo "the new one: $*"\n')
+    (checkout.origin / "deploy" / "backup.sh").write_text("#!/bin/sh\nexit 9\n")
+    checkout.release()
+    done = checkout.update()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == f"the new one: --pulled {before}"
+    assert len(list((checkout.machine.folder / "backups").glob("*.sql.gz"))) == 1
+
+
+def test_an_update_that_fails_brings_the_checkout_back_with_what_was_changed_there(checkout: Checkout) -> None:
+    before = checkout.head()
+    script = checkout.origin / "deploy" / "update.sh"
+    script.write_text(script.read_text().replace("set -e", "# longer\n" * 1000 + "set -e", 1))
+    (checkout.origin / "new").touch()
+    checkout.release()
+    ours = checkout.clone / "deploy" / "nginx.sh"
+    ours.write_text("changed on this server")
+    checkout.machine.command("docker", 'case "$2 $*" in build*) exit 1;; *dump*) echo "-- Dump completed";; esac')
+    done = checkout.update()
+    assert (done.returncode, "the checkout is where it was" in done.stderr) == (1, True)
+    assert (checkout.head(), (checkout.clone / "new").exists()) == (before, False)
+    assert ours.read_text() == "changed on this server"
+
+    checkout.machine.command("docker", 'case "$*" in *dump*) echo "-- Dump completed";; esac')
+    done = checkout.update()
+    assert (done.returncode, checkout.head()) == (0, checkout.git(checkout.origin, "rev-parse", "HEAD"))
+    assert tags(checkout.machine)["IMAGE_TAG"] == checkout.head()[:12]
+
+
+def audited(machine: Machine, report: str, *, check: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
     """`.ci/run` with stand-ins for make and its audit, whose report is this."""
     (machine.folder / "report").write_text(report)
     machine.command("apt-get")
     copy = f'for last; do :; done; cp "{machine.folder}/report" "${{last##* }}"'
-    machine.command("make", f'case "$*" in *audit*) {copy}; exit 1;; esac')
-    return machine.run("../.ci/run")
+    machine.command("make", f'case "$*" in *audit*) {copy}; exit 1;; *check) {check or ":"};; esac')
+    return machine.run("../.ci/run", **more)
 
 
 def looked_at(*holes: str) -> str:
@@ -260,7 +510,8 @@ def looked_at(*holes: str) -> str:
 )  # fmt: skip
 def test_ci_says_what_became_of_the_audit_and_then_checks(machine: Machine, report: str, said: str) -> None:
     done = audited(machine, report)
-    assert (done.returncode, done.stdout) == (0, f"dependency audit: {said}\n")
+    assert done.returncode == 0
+    assert re.fullmatch(rf"dependency audit: {re.escape(said)}\nci: \d+ s before the checks\n", done.stdout)
     assert machine.calls.read_text().splitlines()[-1] == "make --no-print-directory check"
 
 
@@ -272,10 +523,21 @@ def test_a_known_hole_ends_ci_badly_after_everything_was_checked(machine: Machin
     assert machine.calls.read_text().splitlines()[-1] == "make --no-print-directory check"
 
 
+@pytest.mark.parametrize(("before", "is_long"), [("2300", False), ("2405", True)])
+def test_ci_that_takes_longer_than_forty_minutes_says_so(machine: Machine, before: str, *, is_long: bool) -> None:
+    """bash counts on from the seconds that it is given."""
+    done = audited(machine, looked_at(), check="echo 9 passed", SECONDS=before)
+    assert done.returncode == 0
+    assert [line for line in done.stdout.splitlines() if "TOO LONG" not in line][-1] == "9 passed"
+    assert ("ci: TOO LONG, more than 2400 s" in done.stdout) is is_long
+
+
 def test_an_index_that_tells_nothing_is_no_clean_audit() -> None:
     environ = {"PATH": os.environ["PATH"]}  # without the words of a make that may have started the tests
     done = subprocess.run(["make", "-n", "audit"], cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
-    assert re.search(r"pip-audit@\d+\.\d+\.\d+ .*--strict", done.stdout), "by a version that is known, and strictly"
+    command = done.stdout.replace("\\\n", " ")
+    assert re.search(r"pip-audit@\d+\.\d+\.\d+ .*--strict", command), "by a version that is known, and strictly"
+    assert sorted(re.findall(r"\s-r (\S+)", command)) == sorted(lock.name for lock in ROOT.glob("*.lock"))
 
 
 def test_there_is_no_way_back_before_the_first_update(server: Machine) -> None:

@@ -130,7 +130,7 @@ class Model:
 
     def plan(self, till: Till, choice: Choice, policy: Policy) -> Plan:
         links = tuple(self.album_links.values())
-        return make_plan(till, self.shop(), self.links, links, choice, policy, now=self.now, settle=SETTLE)
+        return make_plan(till, self.shop(), self.links, links, choice, policy, read_at=self.now, settle=SETTLE)
 
     def run(self, till: Till, choice: Choice, policy: Policy) -> Plan:
         self.now += timedelta(hours=1)

@@ -95,6 +95,13 @@ def test_an_item_made_unseen_is_found_by_its_marker_and_not_made_twice() -> None
     assert vk.plan(SHELF, ALL_ON, POLICY).actions == ()
 
 
+def test_an_item_made_unseen_counts_as_created_when_its_create_was_sent() -> None:
+    vk = crashed()
+    sent = vk.now
+    vk.run(SHELF, ALL_ON, POLICY)
+    assert vk.links[P1].created_at == sent
+
+
 def test_an_item_made_unseen_whose_product_is_gone_by_now_is_hidden() -> None:
     vk = crashed()
     vk.run(till(), ALL_ON, POLICY)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from evosync.domain.action import AddAlbum, AddItem, EditItem, Note, PlaceItems, RenameAlbum, TieAlbum, Unplace
 from evosync.domain.catalog import Group, Product
-from evosync.domain.ids import ROOT, GroupId
+from evosync.domain.ids import ROOT, GroupId, ProductId
 from evosync.domain.policy import Choice, Policy
 from evosync.domain.status import Standing
 from tests.domain.model import ALL_ON, OTHER, POLICY, STORE, TEA, Model, product, till
@@ -184,3 +184,18 @@ def test_beyond_the_limit_of_the_shop_adds_stop_edits_go_on_and_the_owner_is_tol
     dearer = [replace(each, kopecks=9_00, digest=b"new") for each in many(5)]
     edits = [a for a in vk.run(till(*dearer), ALL_ON, small).actions if isinstance(a, EditItem)]
     assert len(edits) == 3
+
+
+def test_what_lost_its_album_where_there_is_room_for_no_other_says_so_and_is_at_rest() -> None:
+    vk = Model()
+    shelf = till(*many(1), *many(3, COFFEE, 10), groups=[TEA_GROUP, COFFEE_GROUP])
+    vk.run(shelf, ALL_ON, POLICY)
+    tight = replace(POLICY, max_albums=1)
+    (gone,) = vk.row("p0000").albums
+    del vk.titles[gone]
+    vk.row("p0000").albums.clear()
+    plan = vk.run(shelf, ALL_ON, tight)
+    assert plan.statuses[ProductId("p0000")].standing is Standing.IN_STEP_NO_ALBUM
+    assert vk.links[ProductId("p0000")].album is None
+    again = vk.plan(shelf, ALL_ON, tight)
+    assert (again.actions, again.statuses) == ((), {})

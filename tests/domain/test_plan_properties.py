@@ -297,9 +297,9 @@ def test_the_order_of_what_is_read_does_not_matter(policy: Policy, seed: int, ev
     mixed_shop = Shop(mixed(shop.albums), dict(mixed(list(shop.items.items()))), shop.missing)
     links = {key: world.vk.links[key] for key in rng.sample(sorted(world.vk.links), len(world.vk.links))}
     ties = list(world.vk.album_links.values())
-    plan = make_plan(till, shop, world.vk.links, ties, world.choice, policy, now=START, settle=SETTLE)
+    plan = make_plan(till, shop, world.vk.links, ties, world.choice, policy, read_at=START, settle=SETTLE)
     rng.shuffle(ties)
-    other = make_plan(mixed_till, mixed_shop, links, ties, world.choice, policy, now=START, settle=SETTLE)
+    other = make_plan(mixed_till, mixed_shop, links, ties, world.choice, policy, read_at=START, settle=SETTLE)
     assert other == plan
 
 

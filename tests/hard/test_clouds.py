@@ -5,6 +5,7 @@ tests/sync/test_run_*.py. Here they last, and come in the middle.
 """
 
 import asyncio
+import random
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,13 @@ from tests.hard.sees import Seen, sees
 from tests.sync.world import Owner, World
 
 CREATES_MADE = 20
+SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 11))]
+"""Of the calls at which a fault strikes; the first is the one that was thought of."""
+
+
+def at_call(seed: int, thought_of: int, *, before: int) -> int:
+    """How many calls pass before the fault."""
+    return thought_of if seed == 1 else random.Random(seed).randrange(before)
 
 
 def of_vk(method: str) -> bool:
@@ -63,13 +71,15 @@ async def all_well(owner: Owner, *, items: int) -> None:
     ],
     ids=["503", "HTML with 200", "cut", "VK 10"],
 )
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_vk_in_trouble_for_an_hour_costs_no_item_and_is_asked_little(
-    sqlite_world: World, fault: dict[str, Any]
+    sqlite_world: World, fault: dict[str, Any], seed: int
 ) -> None:
-    world = sqlite_world
+    world, fault = sqlite_world, dict(fault)
     owners = [await world.owner(4) for _ in range(4)]
     before = world.sandbox.ledger.requests("vk")
-    world.sandbox.fault(fault.pop("kind"), "*", times=None, only_if=of_vk, **fault)
+    skip = at_call(seed, 0, before=10)
+    world.sandbox.fault(fault.pop("kind"), "*", times=None, only_if=of_vk, skip=skip, **fault)
     for owner in owners:
         await owner.run()
     runs = await an_hour(world, owners)
@@ -87,20 +97,21 @@ async def test_vk_in_trouble_for_an_hour_costs_no_item_and_is_asked_little(
         await all_well(owner, items=4)
 
 
-async def half_way(owner: Owner) -> tuple["asyncio.Task[Any]", Fault]:
-    hold = owner.world.sandbox.fault("hold", "market.add", when="after", skip=CREATES_MADE)
+async def half_way(owner: Owner, made: int = CREATES_MADE) -> tuple["asyncio.Task[Any]", Fault]:
+    hold = owner.world.sandbox.fault("hold", "market.add", when="after", skip=made)
     running = asyncio.create_task(owner.run())
     await owner.world.met(hold)
     return running, hold
 
 
 @pytest.mark.parametrize("code", [5, 9, 14, 29])
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_an_error_that_begins_in_the_middle_of_a_run_and_lasts_costs_no_item(
-    sqlite_world: World, code: int
+    sqlite_world: World, code: int, seed: int
 ) -> None:
     world = sqlite_world
     owner = await world.owner(60)
-    running, hold = await half_way(owner)
+    running, hold = await half_way(owner, at_call(seed, CREATES_MADE, before=35))
     method = "*" if code == 5 else "market.add"
     world.sandbox.fault("error", method, code=code, times=None, only_if=of_vk)
     hold.release()
@@ -168,11 +179,12 @@ async def test_a_vk_that_is_slow_for_a_whole_run_makes_it_longer_and_nothing_els
     await all_well(owner, items=60)
 
 
-async def test_a_vk_that_answers_later_than_we_wait_costs_no_item(sqlite_world: World) -> None:
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_vk_that_answers_later_than_we_wait_costs_no_item(sqlite_world: World, seed: int) -> None:
     world = sqlite_world
     owner = await world.owner(40)
     # This world waits five seconds; what was asked for happens all the same.
-    slow = world.sandbox.fault("hang", "market.add", when="after", seconds=6, skip=12)
+    slow = world.sandbox.fault("hang", "market.add", when="after", seconds=6, skip=at_call(seed, 12, before=40))
     assert (await owner.run()).outcome == "partial"
     assert slow.struck
     seen = await sees(owner)
@@ -180,8 +192,10 @@ async def test_a_vk_that_answers_later_than_we_wait_costs_no_item(sqlite_world: 
     await all_well(owner, items=40)
 
 
-async def test_every_fifth_connection_to_vk_is_cut_for_a_whole_run(sqlite_world: World) -> None:
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_every_fifth_connection_to_vk_is_cut_for_a_whole_run(sqlite_world: World, seed: int) -> None:
     world = sqlite_world
+    world.sandbox.faults.dice.seed(seed)
     owner = await world.owner(60)
     for when in ("before", "after"):
         world.sandbox.fault("cut", "*", when=when, times=None, chance=0.1, only_if=of_vk)

@@ -4,14 +4,10 @@ A database or a Redis that is restarted or emptied: see tests/journeys/test_work
 """
 
 import asyncio
-import contextlib
-import subprocess
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import pytest
 from redis.asyncio import Redis
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from evosync.db import migrate
 from evosync.queue import close_redis, open_redis
@@ -19,11 +15,13 @@ from evosync.sandbox.faults import Fault
 from evosync.sandbox.state import Sandbox
 from evosync.vk.pacer import RedisPacer
 from evosync.vk.sides import VkAddress, VkSides
+from tests.hard.disk import filled
 from tests.hard.sees import sees
 from tests.hard.service import serving
+from tests.journeys.line import line_to
 from tests.journeys.process import environment
 from tests.journeys.workers import done, until, wish
-from tests.services import MariaDB, RedisServer, unavailable
+from tests.services import MariaDB, RedisServer
 from tests.sync.world import Owner, Sides, World, open_world
 
 PRODUCTS = 40
@@ -54,12 +52,7 @@ async def test_a_database_made_read_only_in_the_middle_of_a_run_costs_no_item(
     falling_world: World, private_mariadb: MariaDB, private_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     owner = await falling_world.owner(PRODUCTS)
-    url = make_url(private_url)
-    private_mariadb.execute(
-        "CREATE USER app@'127.0.0.1' IDENTIFIED BY 'app'", f"GRANT ALL ON {url.database}.* TO app@'127.0.0.1'"
-    )
-    url = url.set(username="app", password="app")
-    database = url.render_as_string(hide_password=False)
+    database = private_mariadb.for_an_app(private_url)
     environ = environment(falling_world, tmp_path / "service", database=database, redis=redis_url)
     async with serving(tmp_path / "service", environ) as service:
         hold = await half_way(owner, redis_url)
@@ -92,36 +85,14 @@ async def test_a_slow_database_makes_a_run_longer_and_nothing_else(
     mariadb_world: World, mariadb_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     owner = await mariadb_world.owner(PRODUCTS)
-    async with slow_road(mariadb_url, seconds=0.04) as url:
+    async with line_to(mariadb_url) as (line, url):
+        line.seconds = 0.04
         environ = environment(mariadb_world, tmp_path / "service", database=url, redis=redis_url)
         async with serving(tmp_path / "service", environ) as service:
             await wish(mariadb_world, redis_url, owner)
             await whole_again(owner)
             assert "database" not in await service.ill()
     assert [run[1] for run in await owner.runs()] == ["read_only", "ok"]
-
-
-@contextlib.asynccontextmanager
-async def slow_road(url: str, *, seconds: float) -> AsyncIterator[str]:
-    """The same server through a line on which every answer takes so much longer."""
-    parts = make_url(url)
-
-    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wait: float) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65_536):
-                await asyncio.sleep(wait)
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        up_reader, up_writer = await asyncio.open_connection(parts.host, parts.port)
-        await asyncio.gather(carry(reader, up_writer, 0), carry(up_reader, writer, seconds))
-
-    server = await asyncio.start_server(relay, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        yield parts.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
 
 
 # Redis
@@ -154,7 +125,7 @@ async def test_a_redis_that_stays_away_in_the_middle_of_a_run_is_a_hitch_on_our_
     redis = open_redis(private_redis.url)
     sides = world.engine.sides
     assert isinstance(sides, Sides)
-    pacer = RedisPacer(redis, 20, patience=0.2)  # a minute, as it comes
+    pacer = RedisPacer(redis, 20, patience=2)  # a minute, as it comes
     sides._vk = VkSides(sides._http, VkAddress(world.running.vk_url), pacer)
     hold = world.sandbox.fault("hold", "market.add", when="after", skip=12)
     running = asyncio.create_task(owner.run())
@@ -173,35 +144,6 @@ async def test_a_redis_that_stays_away_in_the_middle_of_a_run_is_a_hitch_on_our_
 
 
 # the disk
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own that can be filled to the last byte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(place)], check=False, capture_output=True, text=True
-    )
-    if mounted.returncode:
-        unavailable(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
-@contextlib.contextmanager
-def filled(place: Path) -> Iterator[None]:
-    """Not a byte is left."""
-    junk = place / "junk"
-    with junk.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        for size in (65_536, 512, 1):
-            with contextlib.suppress(OSError):
-                while True:
-                    file.write(b"\0" * size)
-    try:
-        yield
-    finally:
-        junk.unlink()
 
 
 async def test_a_full_disk_in_the_middle_of_a_run_costs_no_item(

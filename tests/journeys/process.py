@@ -66,8 +66,18 @@ class Process:
         return await self.ended()
 
     def ask_to_stop(self) -> None:
+        self.send(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        """As a suspended machine or `docker pause` does, until `thaw`."""
+        self.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.send(signal.SIGCONT)
+
+    def send(self, number: signal.Signals) -> None:
         assert self._process.pid is not None
-        os.kill(self._process.pid, signal.SIGTERM)
+        os.kill(self._process.pid, number)
 
     @property
     def said(self) -> str:

@@ -10,6 +10,7 @@ from evosync.db.tables import evotor_connections
 from evosync.domain.errors import Side
 from evosync.domain.mirror import Outcome, Scope, Tally
 from evosync.metrics import Gauges, Metrics
+from evosync.sync.mailbox import ROUTINE
 from tests.sync.world import Owner, World
 
 AN_HOUR, A_DAY = timedelta(hours=1), timedelta(days=1)
@@ -35,6 +36,7 @@ async def ran(owner: Owner, at: datetime, outcome: Outcome) -> None:
     """A run that ended then, as the ledger notes it."""
     ledger = owner.world.ledger
     run = await ledger.start_run(owner.user, scope=Scope.DELTA, reasons=["schedule"], at=at - timedelta(minutes=1))
+    assert run is not None
     await ledger.finish_run(
         run,
         outcome=outcome,
@@ -43,7 +45,7 @@ async def ran(owner: Owner, at: datetime, outcome: Outcome) -> None:
         notes={},
         readings={},
         pauses={},
-        shop_read_at=None,
+        shop_read_at=at,
         next_at=at + timedelta(minutes=5),
         failures=0,
         at=at,
@@ -54,18 +56,37 @@ async def looked(owner: Owner, at: datetime) -> None:
     """A preview, which writes nothing."""
     ledger = owner.world.ledger
     run = await ledger.start_look(owner.user, reasons=["preview"], at=at - timedelta(minutes=1))
+    assert run is not None
     await ledger.finish_look(owner.user, run, outcome=Outcome.OK, code="", tally=Tally(), notes={}, readings={}, at=at)
 
 
-async def figures(world: World, at: datetime) -> tuple[float, timedelta]:
-    """How many mirrors should work by themselves, and the age of the one that waits longest."""
+async def all_well() -> dict[str, bool]:
+    return {"database": True}
+
+
+async def told(world: World, at: datetime) -> tuple[float, float, timedelta, timedelta]:
+    """Mirrors that should work by themselves, those of them that wait for VK; the age of what waits longest, of each.
+
+    The first age is that of what waits for a run.
+    """
     metrics = Metrics()
-    await Gauges(metrics, world.database, NoBacklog(), clock=lambda: at, phases=dict).text()
-    assert metrics.registry.get_sample_value("evosync_up", {"part": "database"}) == 1
-    on, age = (metrics.registry.get_sample_value(f"evosync_{name}") for name in ("mirrors", "mirror_age_seconds"))
+    await Gauges(metrics, world.database, NoBacklog(), clock=lambda: at, phases=dict, parts=all_well).text()
+    figure = metrics.registry.get_sample_value
+    assert figure("evosync_up", {"part": "database"}) == 1
+    on, waiting = figure("evosync_mirrors"), figure("evosync_mirrors_waiting_for_vk")
+    run, vk = (figure("evosync_mirror_age_seconds", {"waits_for": what}) for what in ("run", "vk"))
     assert on is not None
-    assert age is not None
-    return on, timedelta(seconds=age)
+    assert waiting is not None
+    assert run is not None
+    assert vk is not None
+    return on, waiting, timedelta(seconds=run), timedelta(seconds=vk)
+
+
+async def figures(world: World, at: datetime) -> tuple[float, timedelta]:
+    """How many mirrors should work by themselves, none of which waits for VK; the age of what waits for a run."""
+    on, waiting, age, vk = await told(world, at)
+    assert (waiting, vk) == (0, timedelta())
+    return on, age
 
 
 async def stale(world: World, at: datetime) -> int:
@@ -129,6 +150,62 @@ async def test_who_does_not_want_or_cannot_be_mirrored_makes_nothing_old(world: 
     elif way == "a refused key":
         await world.ledger.break_connection(olga.user, Side.VK, reason="VK 5", at=world.clock())
     assert await figures(world, world.clock() + 2 * A_DAY) == (0, timedelta())
+
+
+@pytest.mark.parametrize("code", [9, 14, 29])
+async def test_a_shop_into_which_vk_lets_nothing_is_not_fresh_however_quietly_runs_go_on(
+    world: World, code: int
+) -> None:
+    owner = await world.owner(3)
+    world.sandbox.fault("error", "market.add", code=code, times=None)
+    first, vk = await owner.run(), timedelta()
+    assert (first.outcome, first.code, owner.items) == (Outcome.PARTIAL, f"VK {code}", [])
+    for _ in range(5):
+        world.clock.forward(minutes=5)
+        quiet = await owner.run(Scope.DELTA, reasons=[ROUTINE])
+        now = world.clock()
+        assert (quiet.outcome, quiet.scope) == (Outcome.OK, Scope.DELTA)
+        on, waiting, run, vk = await told(world, now)
+        assert (on, waiting, vk) == (1, 1, now - first.started_at)
+        assert run < timedelta(minutes=1)
+        assert await stale(world, now) == (vk >= A_DAY), "after a day the admin's list names it"
+        world.clock.forward(hours=6)
+        assert (await owner.run(Scope.DELTA, reasons=[ROUTINE])).outcome is Outcome.PARTIAL
+    assert vk > A_DAY
+    world.sandbox.faults.clear()
+    world.clock.forward(hours=7)
+    await owner.settled()
+    assert len(owner.items) == 3
+    assert (await told(world, world.clock()))[1::2] == (0, timedelta())
+    assert await stale(world, world.clock()) == 0
+
+
+async def test_news_that_vk_takes_do_not_hide_what_it_stopped(world: World) -> None:
+    owner = await world.owner(2)
+    await owner.run()
+    world.sandbox.fault("error", "market.add", code=14, times=None)
+    owner.stock(1)
+    stopped = await owner.run()
+    world.clock.forward(minutes=5)
+    for product in list(owner.store.products.values())[:2]:
+        owner.change(product, price=99)
+    record = await owner.run(Scope.DELTA)
+    assert (record.outcome, record.tally.updated) == (Outcome.OK, 2)
+    now = world.clock()
+    assert (await told(world, now))[1::2] == (1, now - stopped.started_at)
+
+
+@pytest.mark.parametrize("way", ["paused", "a refused key"])
+async def test_who_does_not_want_or_cannot_be_mirrored_does_not_wait_for_vk(world: World, way: str) -> None:
+    owner = await world.owner(1)
+    world.sandbox.fault("error", "market.add", code=14, times=None)
+    await owner.run()
+    assert (await told(world, world.clock()))[1] == 1
+    if way == "paused":
+        await owner.pause()
+    else:
+        await world.ledger.break_connection(owner.user, Side.VK, reason="VK 5", at=world.clock())
+    assert await told(world, world.clock() + A_DAY) == (0, 0, timedelta(), timedelta())
 
 
 async def test_a_clock_that_was_set_back_makes_no_shop_younger_than_new(world: World, anna: Owner) -> None:

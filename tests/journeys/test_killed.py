@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from tests.hard.sees import sees
 from tests.journeys.process import Process, command, environment, mirror_run
-from tests.journeys.workers import business, done, until, wish, workers
+from tests.journeys.workers import business, done, time_passes, until, wish, workers
 from tests.sync.world import Owner, World
 
 METHODS = (
@@ -44,8 +44,7 @@ async def kill_again_and_again(
             met.cancel()
             await ended
         world.sandbox.faults.clear()
-        # Its time passes: nobody else takes the owner up before.
-        await redis.delete(f"lease:{owner.user}")
+        await time_passes(owner, redis)
         assert owner.community.duplicates() == {}
     await redis.aclose()
     assert struck > times // 4, "too few kills came in the middle of a call"
@@ -86,8 +85,7 @@ async def kill_first_runs(world: World, folder: Path, database: str, redis_url: 
                 mirrored = await worked_for(owner, worker, limit)
             if not mirrored:
                 struck += 1
-                # Its time passes, and that of the job that the worker may have had in hand.
-                await redis.delete(f"lease:{owner.user}", f"arq:in-progress:nudge:{owner.user}")
+                await time_passes(owner, redis)
             assert owner.community.duplicates() == {}
         owner.assert_mirrored()
         assert len(owner.items) == FIRST_RUN_PRODUCTS, "a hidden double is one too many"
@@ -190,8 +188,7 @@ async def kill_services(world: World, folder: Path, database: str, redis_url: st
                 mirrored = await served_for(beginner, service, moment or LONG, items=more)
             if not mirrored:
                 before_the_till += world.sandbox.ledger.requests("evotor") == asked
-                # Its time passes, and that of the job that the service may have had in hand.
-                await redis.delete(f"lease:{owner.user}", f"arq:in-progress:nudge:{owner.user}")
+                await time_passes(owner, redis)
             assert owner.community.duplicates() == {}
         owner.assert_mirrored()
         assert len(owner.items) == owner.community.writes["market.add"] == SERVICE_PRODUCTS

@@ -13,19 +13,21 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url, select, update
+from sqlalchemy import select
 
-from evosync.db.tables import mirrors, sync_runs
+from evosync.db.tables import sync_runs
 from evosync.sandbox.faults import Fault
 from tests.hard.sees import sees
-from tests.journeys.process import Process, command, environment
-from tests.journeys.workers import business, done, until, wish, workers
+from tests.journeys.process import command, environment
+from tests.journeys.trade import Trade, assert_each_once, in_step
+from tests.journeys.workers import Crew, until, wish, workers
 from tests.services import MariaDB, RedisServer
 from tests.sync.world import Owner, World
 
@@ -82,32 +84,9 @@ SKY: dict[str, Callable[[random.Random], dict[str, Any]]] = {
 
 
 @dataclass
-class Crew:
-    """Workers that whoever runs them starts again when they end, as Compose does."""
-
-    stack: AsyncExitStack
-    folder: Path
-    environ: dict[str, str]
-    hands: list[Process] = field(default_factory=list)
-
-    async def begin(self) -> None:
-        self.hands.append(
-            await self.stack.enter_async_context(command(self.folder, self.environ, "worker", "--port", "0"))
-        )
-
-    async def replace_the_dead(self) -> None:
-        for dead in [hand for hand in self.hands if not hand.is_alive]:
-            self.hands.remove(dead)
-            await self.begin()
-
-
-@dataclass
-class Weather:
+class Weather(Trade):
     """Makes it, and keeps what it made."""
 
-    dice: random.Random
-    world: World
-    owners: Sequence[Owner]
     crew: Crew
     mariadb: MariaDB
     redis: RedisServer
@@ -124,24 +103,23 @@ class Weather:
         turns: list[str | Callable[[], Any]] = [*SKY, *ground]
         self.dice.shuffle(turns)
         for turn in turns:
-            await self.trade()
-            await self.some_requests()
+            await self.goes_on()
+            if not await self.some_requests():
+                await self.wake()
             if isinstance(turn, str):
                 self.cloud(turn)
             else:
                 await turn()
             await self.crew.replace_the_dead()
+        await until(self.it_was_no_fine_day, 40)
 
-    async def some_requests(self) -> None:
-        """Until the clouds have been asked a few times more; where nobody asks, not for long."""
-        until_then = len(self.world.sandbox.ledger.arrivals) + self.dice.randrange(12)
-        try:
-            await until(lambda: self._asked(until_then), 0.7)
-        except TimeoutError:
-            return
-
-    async def _asked(self, times: int) -> bool:
-        return len(self.world.sandbox.ledger.arrivals) >= times
+    async def it_was_no_fine_day(self) -> bool:
+        """Whether a third of the clouds' faults have struck; on a slow machine they wait for the workers to ask."""
+        if sum(fault.struck > 0 for fault in self.faults) * 3 > len(self.faults):
+            return True
+        if not await self.some_requests():
+            await self.wake()
+        return False
 
     def cloud(self, kind: str) -> None:
         """Over all shops, or over one."""
@@ -174,37 +152,6 @@ class Weather:
         self.forgotten.append(self.world.clock())
         await asyncio.to_thread(self.redis.empty)
 
-    async def trade(self) -> None:
-        """One sells something else, another presses «Update now»."""
-        business(self.dice.choice(self.owners), self.dice)
-        await wish(self.world, self.redis.url, self.dice.choice(self.owners))
-
-
-async def in_step(owner: Owner, redis_url: str) -> None:
-    """He presses the button once more, and once more after each of VK's pauses."""
-    await wish(owner.world, redis_url, owner)
-
-    async def is_done() -> bool:
-        if await done(owner):
-            return True
-        mirror = await owner.mirror()
-        if not mirror.is_wanted and any(pause.until > owner.world.clock() for pause in mirror.pauses.values()):
-            await end_pauses(owner)
-            await wish(owner.world, redis_url, owner)
-        return False
-
-    await until(is_done, 90)
-
-
-async def end_pauses(owner: Owner) -> None:
-    async with owner.world.database.writing() as connection:
-        mine = mirrors.c.user_id == owner.user
-        pauses = await connection.scalar(select(mirrors.c.pauses).where(mine).with_for_update())
-        assert pauses is not None
-        past = datetime(2020, 1, 1, tzinfo=UTC).isoformat()
-        ended = {method: pause | {"until": past} for method, pause in pauses.items()}
-        await connection.execute(update(mirrors).where(mine).values(pauses=ended))
-
 
 async def assert_never_two_at_a_time(owner: Owner, forgotten: Sequence[datetime]) -> None:
     """But where Redis forgot whose turn it is, and only until that is noticed."""
@@ -216,41 +163,25 @@ async def assert_never_two_at_a_time(owner: Owner, forgotten: Sequence[datetime]
         assert ended <= begun or any(at <= begun <= ended <= at + NOTICED_WITHIN for at in forgotten)
 
 
-def assert_each_once(owner: Owner) -> None:
-    """In the right place, right in name and price; and hidden, what the till does not sell any more."""
-    owner.assert_mirrored()
-    skus = [item.sku for item in owner.items]
-    assert all(sku.startswith("evo-") for sku in skus)
-    assert len(set(skus)) == len(skus) == owner.community.writes["market.add"], "made twice, hidden or not"
-
-
 async def any_weather(world: World, mariadb: MariaDB, url: str, redis: RedisServer, folder: Path, *, seed: int) -> None:
     dice = random.Random(seed)
     world.sandbox.faults.dice = random.Random(seed)
     world.sandbox.latency.vk_request = 0.05
     owners = [await world.owner(PRODUCTS) for _ in range(SHOPS)]
-    # One whom a read-only server refuses: an administrator may write all the same.
-    name = make_url(url)
-    mariadb.execute(
-        "CREATE USER app@'127.0.0.1' IDENTIFIED BY 'app'", f"GRANT ALL ON {name.database}.* TO app@'127.0.0.1'"
-    )
-    database = name.set(username="app", password="app").render_as_string(hide_password=False)
     more = {
         "VK_REQUESTS_PER_SECOND": "8", "VK_BATCH_LIMIT": "5", "VK_SETTLE_SECONDS": "8", "VK_TIMEOUT_SECONDS": "3",
         "EVOTOR_TIMEOUT_SECONDS": "3",
     }  # fmt: skip
-    environ = environment(world, folder, database=database, redis=redis.url) | more
+    environ = environment(world, folder, database=mariadb.for_an_app(url), redis=redis.url) | more
     async with AsyncExitStack() as stack:
-        crew = Crew(stack, folder / "crew", environ)
+        crew = Crew(stack, partial(command, folder / "crew", environ, "worker", "--port", "0"))
         for _ in range(2):
             await crew.begin()
-        weather = Weather(dice, world, owners, crew, mariadb, redis)
+        weather = Weather(dice, world, owners, redis.url, crew, mariadb, redis)
         await wish(world, redis.url, *owners)
         await weather.passes()
         for hand in crew.hands:
             await hand.kill()
-    struck = [fault for fault in weather.faults if fault.struck]
-    assert len(struck) * 3 > len(weather.faults), "it was fine nearly all the time"
     world.sandbox.faults.clear()
     async with workers(folder / "morning", environ, 2) as fresh:
         await asyncio.gather(*(in_step(owner, redis.url) for owner in owners))
@@ -261,11 +192,8 @@ async def any_weather(world: World, mariadb: MariaDB, url: str, redis: RedisServ
         assert (await sees(owner)).title == "In step with the till"
 
 
-# Not in CI: where Redis forgets a lease and another worker is nudged at that moment, an item may be made twice. It was,
-# now and then, with seed 1; docs/operation.md says so.
-@pytest.mark.soak
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", range(1, 42))
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 42))])
 async def test_in_any_weather_no_shop_loses_or_doubles_anything(
     falling_world: World,
     private_mariadb: MariaDB,

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from sqlalchemy import select
 from evosync.db.tables import sync_runs
 from evosync.domain.ids import UserId
 from tests.hard.sees import sees
-from tests.journeys.process import Process, command, environment
+from tests.journeys.process import Process, command, environment, mirror_run
 from tests.journeys.visitor import Visitor, address_of, give_password, visitor
 from tests.journeys.workers import done, until, wish, workers
 from tests.services import MariaDB, RedisServer
@@ -67,8 +66,13 @@ async def test_a_hundred_nudges_at_once_are_three_runs_at_most(
     world = sqlite_world
     owner = await world.owner(10)
     environ = environment(world, tmp_path / "service", database=sqlite_url, redis=redis_url)
+    environ |= {"VK_TIMEOUT_SECONDS": "60"}
+    hold = world.sandbox.fault("hold", "market.add", when="after")
     async with workers(tmp_path / "service", environ, 1):
-        await wish(world, redis_url, owner, times=100)
+        await wish(world, redis_url, owner)
+        await world.met(hold)
+        await wish(world, redis_url, owner, times=99)
+        hold.release()
         await until(lambda: done(owner))
     owner.assert_mirrored()
     assert owner.community.writes["market.add"] == 10
@@ -94,7 +98,7 @@ async def test_a_killed_worker_is_replaced_by_another_within_thirty_seconds(
             await until(lambda: done(owner), seconds=DEAD_WORKER_SECONDS + 30)
     owner.assert_mirrored()
     begun = (await run_times(world, owner.user))[1][0]
-    assert begun - died.timestamp() <= timedelta(seconds=DEAD_WORKER_SECONDS).total_seconds()
+    assert begun - died.timestamp() <= DEAD_WORKER_SECONDS
 
 
 async def test_a_worker_told_to_stop_finishes_what_it_has_in_hand_and_goes_on_after_the_restart(
@@ -151,6 +155,31 @@ async def test_redis_that_forgets_or_falls_in_the_middle_of_a_run_costs_no_item_
     assert (await sees(owner)).title == "In step with the till"
     owner.assert_mirrored()
     assert world.sandbox.ledger.calls["market.add"] == 40
+
+
+async def test_a_redis_that_forgot_whose_turn_it_is_lets_no_second_worker_begin_beside_a_living_run(
+    mariadb_world: World, mariadb_url: str, private_redis: RedisServer, tmp_path: Path
+) -> None:
+    world = mariadb_world
+    owner = await world.owner(60)
+    environ = environment(world, tmp_path / "service", database=mariadb_url, redis=private_redis.url)
+    # Its call is held, and its heart stands still once it finds its lease gone: until then, on a busy machine too, the
+    # other has come.
+    environ |= {"LEASE_SECONDS": "25", "VK_TIMEOUT_SECONDS": "60"}
+    hold = world.sandbox.fault("hold", "market.add", when="after", skip=12)
+    async with mirror_run(tmp_path / "service", environ, owner.user) as living:  # which takes no nudge from the other
+        await world.met(hold)
+        async with workers(tmp_path / "service", environ, 1) as (other,):
+            await address_of(other)
+            private_redis.empty()
+            await wish(world, private_redis.url, owner)
+            await until(lambda: _said(other, "another run of the user is alive"))
+            assert [outcome for _, outcome, _ in (await owner.runs())[1:]] == [None], "after the look at his stores"
+            hold.release()
+            assert await living.ended() == 0
+            await until(lambda: done(owner), seconds=90)
+    owner.assert_mirrored()
+    assert world.sandbox.ledger.calls["market.add"] == 60
 
 
 async def test_a_database_that_falls_in_the_middle_of_a_run_costs_no_item(

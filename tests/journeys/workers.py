@@ -3,9 +3,15 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
+from redis.asyncio import Redis
+from sqlalchemy import update
+
+from evosync.db.tables import sync_runs
 from evosync.domain.mirror import Scope
 from evosync.queue import Queue, close_redis, open_redis
 from tests.journeys.process import Process, command
@@ -17,6 +23,23 @@ async def workers(folder: Path, environ: dict[str, str], count: int) -> AsyncIte
     """So many `evosync worker`s, each on a port of its own."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(command(folder, environ, "worker", "--port", "0")) for _ in range(count)]
+
+
+@dataclass
+class Crew:
+    """Workers that whoever runs them starts again when they end, as Compose does."""
+
+    stack: AsyncExitStack
+    one: Callable[[], AbstractAsyncContextManager[Process]]
+    hands: list[Process] = field(default_factory=list)
+
+    async def begin(self) -> None:
+        self.hands.append(await self.stack.enter_async_context(self.one()))
+
+    async def replace_the_dead(self) -> None:
+        for dead in [hand for hand in self.hands if not hand.is_alive]:
+            self.hands.remove(dead)
+            await self.begin()
 
 
 async def wish(world: World, redis_url: str, *owners: Owner, times: int = 1) -> None:
@@ -32,6 +55,16 @@ async def wish(world: World, redis_url: str, *owners: Owner, times: int = 1) -> 
         await asyncio.gather(*(press(owner) for _ in range(times) for owner in owners))
     finally:
         await close_redis(redis)
+
+
+async def time_passes(owner: Owner, redis: Redis) -> None:
+    """As after a worker's death, before which nobody takes the owner up: of his lease, his run, and the job in hand."""
+    await redis.delete(f"lease:{owner.user}", f"arq:in-progress:nudge:{owner.user}")
+    c = sync_runs.c
+    async with owner.world.database.writing() as connection:
+        long_ago = owner.world.clock() - timedelta(minutes=1)
+        mine = update(sync_runs).where(c.user_id == owner.user, c.finished_at.is_(None))
+        await connection.execute(mine.values(heartbeat_at=long_ago))
 
 
 def business(owner: Owner, dice: random.Random) -> None:

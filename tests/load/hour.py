@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from tests.bench.children import child
 from tests.bench.figures import most_in_a_second
 from tests.bench.service import yardstick
 from tests.load.clouds import CrowdedClouds, crowded_clouds
-from tests.load.layout import Layout, email
+from tests.load.layout import STEADY, Layout, Past, email
 from tests.load.machine import KEY, Servers, Watch, answers, evosync, servers, settings
 from tests.load.visitors import Visitors
 from tests.services import free_port
@@ -35,7 +36,7 @@ _HOUR = 3600
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`squeeze`: how many times faster than in life owners come due. `history`: runs behind each."""
+    """`squeeze`: how many times faster than in life owners come due. `past`: the runs behind each."""
 
     owners: int
     products: int
@@ -45,7 +46,7 @@ class Plan:
     workers: int = 2
     pages_per_second: float = 5.0
     changing: float = 0.05
-    history: int = 50
+    past: Past = STEADY
 
     @property
     def rhythm(self) -> Rhythm:
@@ -63,6 +64,8 @@ class Stage:
     users: Sequence[UserId]
     folder: Path
     checked: dict[str, Any]
+    laying: float
+    """Seconds that it took to copy the owners."""
 
     @property
     def other_processes(self) -> dict[str, list[int]]:
@@ -94,10 +97,12 @@ async def laid_out(plan: Plan) -> AsyncIterator[Stage]:
         layout = Layout(database, Sealer([KEY]), UserId(pattern), datetime.now(UTC))
         async with Passwords(rounds=4) as passwords:
             hashed = await passwords.hash(PASSWORD)
-        users = await layout.crowd(plan.owners, password=hashed, history=plan.history)
+        began = time.monotonic()
+        users = await layout.crowd(plan.owners, password=hashed, past=plan.past)
+        laying = time.monotonic() - began
         async with child("tests.bench.service", spec) as service:
             checked = await service.ask(do="run", user=users[-1])
-        yield Stage(kept, clouds, database, layout, users, folder, checked)
+        yield Stage(kept, clouds, database, layout, users, folder, checked, laying)
 
 
 async def hour(stage: Stage, plan: Plan, owners: int, *, minutes: float) -> dict[str, Any]:
@@ -155,6 +160,7 @@ async def hour(stage: Stage, plan: Plan, owners: int, *, minutes: float) -> dict
     return {
         "owners": owners,
         "seconds": seconds,
+        "hour_seconds": _HOUR / plan.squeeze,
         "runs": runs,
         "expected_runs": owners * seconds / rhythm.step.total_seconds(),
         "runs_per_minute": done / seconds * 60,
@@ -162,6 +168,7 @@ async def hour(stage: Stage, plan: Plan, owners: int, *, minutes: float) -> dict
         "cores": {kind: used / seconds for kind, used in cpu.items()},
         # of all runs that an hour has, also where the machine did not get to all of them
         "cpu_seconds_per_owner_and_hour": {kind: used / max(done, 1) * due for kind, used in cpu.items()},
+        "processes": {kind: use.processes for kind, use in uses.items()},
         "memory_mb": {kind: use.memory for kind, use in uses.items()},
         "redis_memory_mb": redis_after["used_memory"] / 2**20,
         "redis_commands_per_second": (

@@ -25,7 +25,7 @@ KEY = "a key for the load test, which is long enough for it"
 # as docker-compose.yml has them
 AS_SHIPPED = (
     "--innodb-buffer-pool-size=512M", "--innodb-log-file-size=256M", "--max-allowed-packet=64M",
-    "--innodb-flush-log-at-trx-commit=2", "--max-connections=400", "--collation-server=utf8mb4_unicode_ci",
+    "--innodb-flush-log-at-trx-commit=1", "--max-connections=400", "--collation-server=utf8mb4_unicode_ci",
 )  # fmt: skip
 
 

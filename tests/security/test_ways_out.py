@@ -12,6 +12,8 @@ from evosync.domain.connection import Token
 from evosync.domain.errors import CloudError
 from evosync.domain.ids import StoreId
 from evosync.evotor.client import EvotorTill, Patience
+from evosync.notify import mail
+from evosync.notify.sms import SmsRu
 from evosync.vk.transport import NotSent, StrangeHost, Transport
 
 TOKEN = Token("the token that must not get out", "fingerprint")
@@ -62,6 +64,19 @@ async def test_a_cloud_that_sends_us_elsewhere_is_not_followed(stranger: Strange
         vk = Transport(http, url=f"{cloud}/method", version="5.199", timeout=5)
         assert (await vk.call("market.get", {}, TOKEN, leaving=lambda: None))[0] == status
         assert (await vk.upload(f"{cloud}/upload", [PICTURE], bulk=False))[0] == status
+    assert stranger.asked == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_key_number_and_text_of_an_sms_go_to_no_host_that_sms_ru_names(stranger: Stranger, status: int) -> None:
+    async def elsewhere(_request: web.Request) -> web.Response:
+        taken = {"status": "OK", "status_code": 100}
+        return web.json_response(taken, status=status, headers={"Location": f"{stranger.url}/sms/send"})
+
+    async with serving(elsewhere) as carrier, aiohttp.ClientSession() as http:
+        with pytest.raises(mail.NotSent, match=f"sms.ru HTTP {status}") as told:
+            await SmsRu(http, "the key that must not get out", url=f"{carrier}/sms/send").send("+79990000000", "1234")
+    assert not told.value.for_good, "it is tried again, as after any failure that is not the number's fault"
     assert stranger.asked == []
 
 

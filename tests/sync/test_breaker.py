@@ -3,9 +3,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evosync.domain.errors import CloudError, Operators, Refused, Rejected, Side, Throttled, Unavailable, Unpaid
+from evosync.domain.errors import (
+    CloudError,
+    GuardTripped,
+    Operators,
+    Refused,
+    Rejected,
+    Side,
+    Throttled,
+    Unavailable,
+    Unpaid,
+)
 from evosync.domain.ids import UserId
 from evosync.sync.breaker import Breaker, Trip, Turn
+from tests.sync.world import World
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -159,3 +170,11 @@ def test_if_nothing_is_heard_of_the_try_one_more_owner_tries(story: Story) -> No
     assert not story.may_run(6)
     story.ends(4, error=None)
     assert story.may_run(6)
+
+
+async def test_what_a_guard_finds_while_a_cloud_rests_for_all_is_its_owner_s_affair(world: World) -> None:
+    breakers = world.engine.breakers
+    for user in range(1, 4):
+        await breakers.saw(Side.VK, UserId(user), DOWN)
+    assert await breakers.saw(Side.VK, UserId(4), DOWN)
+    assert not await breakers.saw(Side.VK, UserId(5), GuardTripped(Side.VK, "prices", wanted=100, got=10_000))

@@ -1,18 +1,16 @@
-import asyncio
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evosync.domain.ids import ProductId, StoreId
 from evosync.domain.mirror import Scope
-from evosync.sync.mailbox import HINT, ROUTINE, Mailbox, Message
+from evosync.sync.mailbox import HINT, ROUTINE, Mailbox, Message, product_reason
 
 A, B = StoreId("A"), StoreId("B")
-TEA, JAM = ProductId("tea"), ProductId("jam")
+TEA = ProductId("tea")
 
 
-def hint(*reasons: str, store: StoreId = A, products: frozenset[ProductId] = frozenset()) -> Message:
-    return Message(Scope.HINT, frozenset(reasons), frozenset({store}), products)
+def hint(*reasons: str, store: StoreId = A) -> Message:
+    return Message(Scope.HINT, frozenset(reasons), frozenset({store}))
 
 
 messages = st.builds(
@@ -53,12 +51,8 @@ def test_the_wider_scope_wins_and_reasons_add_up() -> None:
 
 
 def test_hints_for_two_stores_name_both() -> None:
-    both = hint("webhook", products=frozenset({TEA})).merge(hint("webhook", store=B, products=frozenset({JAM})))
-    assert both == Message(Scope.HINT, frozenset({"webhook"}), frozenset({A, B}), frozenset({TEA, JAM}))
-
-
-def test_a_hint_for_one_product_and_one_for_the_whole_store_is_for_the_whole_store() -> None:
-    assert hint(products=frozenset({TEA})).merge(hint()).products == frozenset()
+    both = hint("webhook").merge(hint("webhook", store=B))
+    assert both == Message(Scope.HINT, frozenset({"webhook"}), frozenset({A, B}))
 
 
 def test_a_message_for_all_stores_stays_one_for_all() -> None:
@@ -114,9 +108,8 @@ def test_so_many_hints_that_they_became_wider_are_not_taken_in_between() -> None
     assert box.peek() is not None
 
 
-async def test_waiting_ends_when_a_message_comes() -> None:
-    box = Mailbox()
-    waiter = asyncio.create_task(box.wait())
-    box.put(hint("webhook"))
-    await waiter
-    assert box.take() == hint("webhook")
+def test_a_product_that_a_till_named_is_read_alone_until_its_whole_store_is_named_too() -> None:
+    named = Message.about(Scope.HINT, [product_reason(A, TEA)])
+    assert (named.whole_stores, named.named) == (frozenset[StoreId](), frozenset({(A, TEA)}))
+    both = named.merge(Message.about(Scope.HINT, [HINT + A]))
+    assert (both.whole_stores, both.named) == (frozenset({A}), frozenset({(A, TEA)}))

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from evosync.db import till_accounts
 from evosync.db.tables import sync_configs
 from evosync.domain.ids import ProductId, RunId, StoreId, UserId
-from evosync.domain.mirror import Progress, RunRecord, Scope, Tally
+from evosync.domain.mirror import Going, Progress, RunRecord, Scope, Tally
 from evosync.sandbox.evotor.till import Product
 from evosync.sync import one_run
 from evosync.sync.mailbox import HINT, ROUTINE, Mailbox, Message, product_reason
@@ -138,11 +138,11 @@ def _unwanted(world: World) -> asyncio.Event:
     """Set once a run has heard that it is not wanted any more."""
     heard, noted = asyncio.Event(), world.ledger.progress
 
-    async def asking(user: UserId, run: RunId, progress: Progress, tally: Tally) -> bool:
-        wanted = await noted(user, run, progress, tally)
-        if not wanted:
+    async def asking(user: UserId, run: RunId, progress: Progress, tally: Tally) -> Going:
+        going = await noted(user, run, progress, tally)
+        if going is Going.UNWANTED:
             heard.set()
-        return wanted
+        return going
 
     world.ledger.progress = asking  # type: ignore[method-assign]  # to see when it has been asked
     return heard

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evosync.domain.ids import RunId, StoreId, UserId
-from evosync.domain.mirror import Progress, RunRecord, Scope, Tally
+from evosync.domain.mirror import Going, Progress, RunRecord, Scope, Tally
 from evosync.sandbox.evotor.till import Product
 from evosync.sandbox.faults import Fault
 from evosync.sync import one_run
@@ -125,6 +125,70 @@ async def test_a_hint_keeps_to_the_daily_limit_together_with_the_run_it_came_in(
     assert len(owner.items) == 20
 
 
+async def test_a_hint_counts_a_create_of_the_run_whose_answer_was_lost_towards_the_daily_limit(world: World) -> None:
+    world.with_terms(adds_per_day=5)
+    owner = await world.owner(4)
+    world.sandbox.fault("error", "market.add", code=10, when="after", skip=1)
+    mailbox = Mailbox()
+    running, hold = await held_run(owner, "market.addToAlbum", mailbox=mailbox)
+    owner.stock(3)
+    mailbox.put(hint(owner))
+    await _until(lambda: mailbox.peek() is None)
+    hold.release()
+    await running
+    assert len(owner.items) == 5
+
+
+async def test_a_receipt_counts_each_product_once_whatever_a_hint_says_of_it_later(world: World) -> None:
+    owner = await world.owner(8)
+    no_price, *_ = owner.stock(1)
+    owner.change(no_price, price=0)
+    await owner.run()
+    written, moved, same, *_ = owner.store.products.values()
+    owner.change(written, price=111)
+    mailbox = Mailbox()
+    running, hold = await held_run(owner, "market.edit", mailbox=mailbox)
+    owner.change(moved, price=222)
+    owner.change(same, quantity=4)
+    owner.change(no_price, quantity=4)
+    mailbox.put(hint(owner))
+    async with asyncio.timeout(10):
+        while owner.item(moved).kopecks != 222_00:
+            await asyncio.sleep(0.01)
+    hold.release()
+    tally = (await running).tally
+    assert (tally.products, tally.updated, tally.unchanged, tally.skipped) == (9, 2, 6, 1)
+    assert tally.reasons == {"zero_price": 1}
+
+
+async def test_what_the_daily_limit_leaves_is_counted_once_though_a_hint_leaves_it_too(world: World) -> None:
+    world.with_terms(adds_per_day=5)
+    owner = await world.owner(12)
+    mailbox = Mailbox()
+    running, hold = await held_run(owner, "market.add", mailbox=mailbox)
+    left = [product for product in owner.store.products.values() if await owner.status(product) == "wait_vk"]
+    for product in left:
+        owner.change(product, price=333)
+    mailbox.put(hint(owner))
+    await _until(lambda: mailbox.peek() is None)
+    hold.release()
+    tally = (await running).tally
+    assert (tally.created, tally.unchanged, tally.skipped, tally.reasons) == (5, 0, 7, {"wait_vk": 7})
+
+
+async def test_what_was_made_is_not_counted_as_unchanged_when_a_hint_finds_it_so(world: World) -> None:
+    owner = await world.owner(3)
+    mailbox = Mailbox()
+    running, hold = await held_run(owner, "market.addToAlbum", mailbox=mailbox)
+    for product in list(owner.store.products.values()):
+        owner.change(product, quantity=4)
+    mailbox.put(hint(owner))
+    await _until(lambda: mailbox.peek() is None)
+    hold.release()
+    tally = (await running).tally
+    assert (tally.created, tally.unchanged, tally.skipped) == (3, 0, 0)
+
+
 async def test_twenty_hints_are_read_as_few(world: World) -> None:
     owner = await world.owner(20)
     mailbox = Mailbox()
@@ -191,11 +255,11 @@ async def test_a_change_of_mind_in_the_middle_stops_the_writing(world: World, ho
     asked = asyncio.Event()
     noted = world.ledger.progress
 
-    async def asking(user: UserId, run: RunId, progress: Progress, tally: Tally) -> bool:
-        wanted = await noted(user, run, progress, tally)
-        if not wanted:
+    async def asking(user: UserId, run: RunId, progress: Progress, tally: Tally) -> Going:
+        going = await noted(user, run, progress, tally)
+        if going is Going.UNWANTED:
             asked.set()
-        return wanted
+        return going
 
     world.ledger.progress = asking  # type: ignore[method-assign]  # to see when it has been asked
     running, hold = await held_run(owner, "market.add")
@@ -257,3 +321,19 @@ async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+async def test_a_price_changed_by_hand_between_the_reading_and_an_edit_of_another_field_is_put_right_by_the_next_run(
+    world: World,
+) -> None:
+    owner = await world.owner(3)
+    await owner.run()
+    bun = next(iter(owner.store.products.values()))
+    owner.change(bun, name="Булка другая")
+    running, hold = await held_run(owner, "market.edit")
+    world.sandbox.change_item(owner.community.id, owner.item(bun).id, kopecks=1)
+    hold.release()
+    await running
+    await owner.run()
+    assert owner.item(bun).kopecks == round(float(bun.price or 0) * 100)
+    owner.assert_mirrored()

@@ -89,6 +89,27 @@ async def test_an_album_that_a_dead_hint_made_is_found_and_not_made_again(
     assert Counter(album.title for album in owner.community.albums.values())["Новинки"] == 1
 
 
+async def test_a_long_reading_says_what_vk_lacked_when_it_began_and_not_when_it_ended(world: World) -> None:
+    """A create is repeated after two readings without its item: the second must have begun after it was settled."""
+    owner = await world.owner(1)
+    create = world.sandbox.fault("hold", "market.add")
+    run = asyncio.create_task(owner.run())
+    await world.met(create)
+    await killed(run)
+    world.clock.forward(seconds=16)
+    for is_done in (False, True):
+        page = world.sandbox.fault("hold", "market.get", when="after")
+        run = asyncio.create_task(owner.run())
+        await world.met(page)
+        world.clock.forward(seconds=41)
+        if is_done:
+            create.release()
+        page.release()
+        assert (await run).tally.created == 0
+    await owner.settled()
+    owner.assert_mirrored()
+
+
 async def test_creates_that_waited_too_long_do_not_leave_any_more(world: World) -> None:
     """As after a process stood still: another one may have made the items meanwhile."""
     world.with_terms(send_within=timedelta(seconds=-1))

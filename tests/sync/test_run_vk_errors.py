@@ -173,6 +173,36 @@ async def test_the_daily_limit_of_adds_is_kept_over_runs_and_lifts_with_the_day(
     owner.assert_mirrored()
 
 
+@pytest.mark.parametrize("lag", [0, 60])
+async def test_an_item_whose_answer_was_lost_counts_towards_the_daily_limit(world: World, lag: float) -> None:
+    world.with_terms(adds_per_day=5)
+    world.sandbox.vk.listing_lag = lag
+    owner = await world.owner(12)
+    world.sandbox.fault("error", "market.add", code=10, when="after", skip=1)
+    assert (await owner.run()).tally.created == 4
+    for _ in range(2):
+        await owner.run()
+        assert len(owner.items) == 5
+    world.sandbox.vk.listing_lag = 0
+    for _ in range(2):
+        await owner.run()
+        assert len(owner.items) == 5
+    world.clock.forward(hours=25)
+    assert (await owner.run()).tally.created == 5
+
+
+async def test_a_create_that_vk_never_did_is_repeated_within_the_daily_limit(world: World) -> None:
+    world.with_terms(adds_per_day=5)
+    owner = await world.owner(12)
+    world.sandbox.fault("error", "market.add", code=10, when="before", skip=1)
+    assert (await owner.run()).tally.created == 4
+    for _ in range(3):
+        world.clock.forward(seconds=60)
+        await owner.run()
+    assert len(owner.items) == 5
+    assert "wait_check" not in (await owner.statuses()).values()
+
+
 # the connection is broken
 
 
@@ -220,6 +250,20 @@ async def test_our_own_fault_is_told_to_the_operator_and_never_to_the_owner(worl
     world.sandbox.faults.clear()
     assert (await owner.settled()).outcome == "ok"
     owner.assert_mirrored()
+
+
+@pytest.mark.parametrize("code", [3, 8, 23, 28])
+async def test_our_own_fault_with_a_double_is_no_refused_product(world: World, code: int) -> None:
+    owner = await world.owner(2)
+    await owner.run()
+    bun = next(iter(owner.store.products.values()))
+    kept = owner.item(bun)
+    world.sandbox.add_item(owner.community.id, bun.name, kept.kopecks, sku=kept.sku)
+    world.sandbox.fault("error", "market.edit", code=code, times=None)
+    record = await owner.run()
+    assert (record.outcome, record.code, record.tally.failed) == ("failed", f"VK {code}", 0)
+    assert world.bell.broken == []
+    assert set(world.bell.faults) == {f"VK {code}"}
 
 
 async def test_where_most_writes_are_refused_the_shop_is_stopped(world: World) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from sqlalchemy import event, select
 
-from evosync.db import accounts, choices, connections
+from evosync.db import accounts, choices, connections, people
 from evosync.db.engine import Database, make_engine
 from evosync.db.ledger import DbLedger
 from evosync.db.mirrors import Turn
@@ -36,7 +36,7 @@ from evosync.sync.engine import Engine, Terms
 from evosync.sync.mailbox import ROUTINE, Mailbox, Message
 from evosync.sync.one_run import OneRun
 from evosync.sync.outage import Outages
-from evosync.sync.ports import ShopSide, TillSide
+from evosync.sync.ports import MayWrite, ShopSide, TillSide
 from evosync.sync.push import Picture
 from evosync.sync.run import MirrorRun
 from evosync.sync.watchers import Watchers
@@ -90,8 +90,8 @@ class Sides:
         return EvotorTill(self._http, self._url, connection.token, patience=patience)
 
     @asynccontextmanager
-    async def shop(self, connection: VkConnection) -> AsyncIterator[ShopSide]:
-        async with self._vk.shop(connection) as shop:
+    async def shop(self, connection: VkConnection, may_write: MayWrite | None = None) -> AsyncIterator[ShopSide]:
+        async with self._vk.shop(connection, may_write) as shop:
             yield shop
 
 
@@ -128,7 +128,7 @@ class World:
 
     async def met(self, fault: Fault) -> None:
         """Until a call has come to the fault."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             await fault.reached.wait()
 
     def with_terms(self, **changes: Any) -> None:
@@ -293,7 +293,7 @@ class Owner:
     async def suspend(self) -> None:
         """It is an admin who does it."""
         await self.world.database.write(
-            lambda connection: accounts.set_status(connection, self.user, accounts.UserStatus.SUSPENDED)
+            lambda connection: people.change_person(connection, self.user, status=accounts.UserStatus.SUSPENDED.value)
         )
 
     async def disconnect(self) -> None:

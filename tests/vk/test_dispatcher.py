@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import aiohttp
 import pytest
 
 from evosync.domain.connection import Token, VkConnection
-from evosync.domain.errors import Quota, Refused, Side, Unavailable, Unknown
+from evosync.domain.errors import Overtaken, Quota, Refused, Side, Unavailable, Unknown
 from evosync.domain.ids import AlbumId, ItemId
 from evosync.sandbox.state import Sandbox
 from evosync.sync.ports import Priority
@@ -149,6 +151,103 @@ async def test_a_create_that_was_only_ever_too_fast_is_known_not_to_be_done_when
     sandbox.fault("error", "*", code=6, times=None)
     with pytest.raises(Unavailable, match="VK 6"):
         await shop.add_item(add(), photo, good_until=time.monotonic() + 0.5)
+
+
+async def test_writes_of_a_run_that_was_overtaken_while_they_waited_never_leave(
+    open_sides: OpenSides, sandbox: Sandbox, connection: VkConnection
+) -> None:
+    items = stock_up(sandbox, 40)
+    may = True
+
+    async def may_write() -> bool:
+        return may
+
+    async with (
+        open_sides(MemoryPacer(5)) as sides,
+        sides.shop(connection, may_write) as older,
+        sides.shop(connection) as other,
+    ):
+        first = sandbox.fault("hold", "execute", when="before")
+        edits = [asyncio.ensure_future(older.edit_item(edit(item, kopecks=1))) for item in items]
+        await first.reached.wait()
+        may = False
+        theirs = asyncio.ensure_future(other.edit_item(edit(items[-1], kopecks=2)))
+        first.release()
+        results = await asyncio.gather(*edits, return_exceptions=True)
+        await theirs
+    late = [each for each in results if isinstance(each, Exception)]
+    assert 0 < len(late) < 40, "some were on their way"
+    assert {type(each) for each in late} == {Overtaken}
+    assert sandbox.ledger.calls["market.edit"] == 40 - len(late) + 1
+
+
+async def test_where_nobody_can_say_whether_writes_may_leave_none_does(
+    open_sides: OpenSides, sandbox: Sandbox, connection: VkConnection
+) -> None:
+    (item,) = stock_up(sandbox, 1)
+
+    async def may_write() -> bool:
+        raise OSError
+
+    async with open_sides(MemoryPacer(5)) as sides, sides.shop(connection, may_write) as shop:
+        with pytest.raises(Overtaken):
+            await shop.edit_item(edit(item, kopecks=1))
+        assert await shop.items([item])
+    assert sandbox.ledger.calls["market.edit"] == 0
+
+
+async def test_a_write_that_is_taken_back_while_it_is_asked_whether_it_may_leave_does_not(
+    open_sides: OpenSides, sandbox: Sandbox, connection: VkConnection
+) -> None:
+    (item,) = stock_up(sandbox, 1)
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def may_write() -> bool:
+        asked.set()
+        return await answered.wait()
+
+    async with open_sides(MemoryPacer(50)) as sides, sides.shop(connection, may_write) as shop:
+        waiting = asyncio.ensure_future(shop.edit_item(edit(item, kopecks=1)))
+        await asked.wait()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        answered.set()
+        assert await shop.items([item]), "reads go on"
+    assert sandbox.ledger.calls["market.edit"] == 0
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+async def _losing_a_cancellation() -> None:
+    """As `asyncio.wait_for` loses one, before Python 3.12."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("hangs", [_for_ever, _losing_a_cancellation])
+async def test_closing_while_it_is_asked_whether_writes_may_leave_leaves_nobody_waiting(
+    open_sides: OpenSides, sandbox: Sandbox, connection: VkConnection, hangs: Callable[[], Awaitable[None]]
+) -> None:
+    (item,) = stock_up(sandbox, 1)
+    asked = asyncio.Event()
+
+    async def may_write() -> bool:
+        asked.set()
+        await hangs()
+        return True
+
+    async with (
+        asyncio.timeout(20),
+        open_sides(MemoryPacer(50)) as sides,
+        sides.shop(connection, may_write) as shop,
+    ):
+        waiting = asyncio.ensure_future(shop.edit_item(edit(item, kopecks=1)))
+        await asked.wait()
+    with pytest.raises(Unavailable):
+        await waiting
+    assert sandbox.ledger.calls["market.edit"] == 0
 
 
 @pytest.mark.parametrize("code", [14, 9, 29])

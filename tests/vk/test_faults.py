@@ -117,9 +117,3 @@ def test_nothing_of_what_was_sent_is_kept() -> None:
 
 def test_a_long_opaque_text_is_taken_for_a_secret() -> None:
     assert without_secrets("x " + "a1B2" * 20) == "x …"
-
-
-@pytest.mark.parametrize("message", ["Nothing to change", "item not changed"])
-def test_an_edit_without_effect_is_recognised(message: str) -> None:
-    assert Fault(100, message).says_nothing_changed
-    assert not Fault(10, message).says_nothing_changed

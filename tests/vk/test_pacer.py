@@ -145,12 +145,15 @@ async def test_callers_wait_while_redis_is_down_and_go_on_when_it_is_back(privat
     await redis.aclose()
 
 
-async def test_redis_that_stays_away_is_named_in_the_end(private_redis: RedisServer) -> None:
+@pytest.mark.parametrize("how", ["kill", "freeze"])
+async def test_redis_that_stays_away_or_silent_is_named_in_the_end(private_redis: RedisServer, how: str) -> None:
     redis: Redis = Redis.from_url(private_redis.url)
-    pacer = RedisPacer(redis, PER_SECOND, patience=0.3)
-    private_redis.server.kill()
+    pacer = RedisPacer(redis, PER_SECOND, patience=1)
+    await pacer.slot("a")
+    getattr(private_redis.server, how)()
     with pytest.raises(Unavailable, match="Redis"):
         await pacer.slot("a")
+    await pacer.too_fast("a")
     await redis.aclose()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evosync.db import accounts, choices, connections, runs
+from evosync.db import accounts, choices, connections, people, runs
 from evosync.db import mirrors as due
 from evosync.db.engine import upsert
 from evosync.db.tables import cached_groups, cached_products, cached_stores, metadata, mirrors, sync_runs
@@ -149,7 +149,9 @@ async def roles(world: World, user: UserId) -> frozenset[str]:
 
 
 async def permissions(world: World, user: UserId) -> frozenset[str]:
-    return await world.database.read(lambda connection: accounts.permissions_of(connection, user))
+    viewer = await world.database.read(lambda connection: people.viewer(connection, user))
+    assert viewer is not None
+    return viewer.permissions
 
 
 async def belongings(world: World, user: UserId) -> dict[str, list[tuple[Any, ...]]]:

@@ -13,9 +13,10 @@ from sqlalchemy import select
 
 from evosync import resources
 from evosync.accounts.links import Links
-from evosync.db import site as people
+from evosync.db import accounts, people, single_use
+from evosync.db.accounts import UserStatus
 from evosync.db.engine import Database
-from evosync.db.site import Person, UserStatus
+from evosync.db.people import Person
 from evosync.db.tables.site import letters
 from evosync.domain.errors import CloudError
 from evosync.domain.ids import CommunityId, UserId
@@ -58,7 +59,7 @@ class Queue:
 class Clouds:
     """Testers of both tokens; `till_error` and `shop` say what the next test finds."""
 
-    till: TillFound = field(default_factory=lambda: TillFound(("Лавка на Садовой",), 120, "01-000000000000001"))
+    till: TillFound = field(default_factory=lambda: TillFound(("Лавка на Садовой",), "01-000000000000001"))
     till_error: CloudError | None = None
     shop: ShopFound = field(default_factory=lambda: ShopFound(tuple(Check)))
     tried: list[str] = field(default_factory=list)
@@ -194,7 +195,7 @@ class World:
         )
 
         async def work(connection: Any) -> Person:
-            user = await people.add_person(
+            user = await accounts.create_user(
                 connection,
                 email=email,
                 phone=phone,
@@ -235,7 +236,7 @@ class World:
                 select(letters.c.link_id).where(letters.c.kind == kind.value).order_by(letters.c.id.desc()).limit(1)
             )
             assert number is not None, f"no letter of the kind {kind}"
-            found = await people.link(connection, number)
+            found = await single_use.get(connection, number)
         assert found is not None
         return self.links.address(found).removeprefix("http://localhost:8000")
 

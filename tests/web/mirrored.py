@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db import choices, connections, history, links, mirrors, runs, shop, tills
 from evosync.db.history import Now
-from evosync.db.site import Person
+from evosync.db.people import Person
 from evosync.db.tables import evotor_connections, vk_connections
 from evosync.db.tables import mirrors as mirrors_table
 from evosync.domain.catalog import Group, Item, Product, Store

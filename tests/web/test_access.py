@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import web
 
-from evosync.db.site import UserStatus
+from evosync.db.accounts import UserStatus
 from evosync.web.access import ACCESS, Level, Rule, Unlisted, name_of
 from evosync.web.app import make_site
 from evosync.web.services import Services

@@ -4,7 +4,7 @@ import pytest
 
 from evosync.db import deliveries, till_accounts
 from evosync.db.deliveries import Delivery, Kind, State, key_of
-from evosync.db.site import Person
+from evosync.db.people import Person
 from evosync.domain.connection import Health
 from evosync.domain.ids import UserId
 from tests.web import admin_world as backstage

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from evosync.db.site import Person, UserStatus
+from evosync.db.accounts import UserStatus
+from evosync.db.people import Person
 from evosync.domain.mirror import Outcome
 from evosync.words.letters import Kind
 from tests.web import admin_world as backstage

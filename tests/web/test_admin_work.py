@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from redis.exceptions import ConnectionError as Away
 from sqlalchemy import select, update
 
 from evosync.db import mirrors
-from evosync.db.site import Person
-from evosync.db.tables import evotor_connections
+from evosync.db.people import Person
+from evosync.db.tables import evotor_connections, sync_runs
 from evosync.db.tables.site import letters
 from evosync.domain.mirror import Outcome
+from evosync.metrics import Gauges, Metrics
+from evosync.queue import Queue
 from evosync.sync.workers import WorkerSeen
 from evosync.web.admin.words import ACTIONS, PARTS
 from evosync.web.app import make_site
@@ -136,9 +138,14 @@ async def test_the_queue_shows_what_waits_what_goes_on_and_what_failed(desk: Bro
         assert f'action="/admin/queue/mirror-{person.id}/retry"' in text
 
 
-async def test_a_run_whose_worker_is_silent_is_named(desk: Browser, owner: Person, world: World) -> None:
+@pytest.mark.parametrize(
+    "silent", [timedelta(minutes=1), -timedelta(hours=1)], ids=["silent", "the clock was set back"]
+)
+async def test_a_run_whose_worker_is_silent_is_named(
+    desk: Browser, owner: Person, world: World, silent: timedelta
+) -> None:
     await backstage.shop(world, owner.id)
-    await backstage.going(world, owner.id, silent=timedelta(minutes=1))
+    await backstage.going(world, owner.id, silent=silent)
     assert "обработчик молчит" in (await desk.get("/admin/queue")).text
 
 
@@ -275,23 +282,94 @@ async def test_a_till_whose_app_was_removed_waits_for_nothing(desk: Browser, own
     assert "olga@example.com" not in (await desk.get("/admin/queue")).text
 
 
-async def test_who_waits_is_who_is_due_for_the_workers_and_for_the_metrics(
+class WithQueue(Workshop):
+    """Its jobs are those in Redis."""
+
+    def __init__(self, queue: Queue) -> None:
+        super().__init__(WorkerSeen("w-1", NOW, NOW))
+        self._queue = queue
+
+    async def depth(self) -> int:
+        return await self._queue.depth()
+
+
+async def all_well() -> dict[str, bool]:
+    return {}
+
+
+async def told(world: World, queue: Queue) -> dict[str, float]:
+    """What Prometheus would read."""
+    text = await Gauges(Metrics(), world.database, queue, clock=world.clock, phases=dict, parts=all_well).text()
+    lines = (line.rpartition(" ") for line in text.decode().splitlines() if not line.startswith("#"))
+    return {name: float(figure) for name, _, figure in lines}
+
+
+async def test_the_queue_shows_what_the_metrics_tell_and_the_workers_find(
+    site_with: SiteWith, owner: Person, world: World
+) -> None:
+    """A run was left by a dead worker, one owner is due, for one the clock was set back; one goes on, one rests."""
+    names = ("boris", "vera", "gleb", "dina")
+    people = [owner, *[await world.person(f"{name}@example.com") for name in names]]
+    for number, person in enumerate(people):
+        run = await backstage.shop(world, person.id, community=100 + number)
+        await world.database.write(
+            lambda connection, run=run, hours=number: connection.execute(  # type: ignore[misc]  # bound at once
+                update(sync_runs).where(sync_runs.c.id == run).values(finished_at=NOW - timedelta(hours=hours))
+            )
+        )
+    left, due, set_back, going, resting = (person.id for person in people)
+    await backstage.going(world, left, silent=timedelta(minutes=10))
+    await backstage.set_mirror(world, due, next_at=NOW - timedelta(minutes=1))
+    await backstage.set_mirror(world, set_back, next_at=NOW + timedelta(hours=3), started_at=NOW + timedelta(hours=2))
+    await backstage.going(world, going)
+    await backstage.set_mirror(world, resting, next_at=NOW + timedelta(minutes=30))
+    await world.redis.zadd("arq:queue", {"nudge:1": NOW.timestamp() * 1000, "nudge:2": NOW.timestamp() * 1000})
+    async with world.database.reading() as connection:
+        assert set(await mirrors.due(connection, NOW, 10)) == {left, due, set_back}
+    queue = Queue(world.redis)
+    figures = await told(world, queue)
+    page = await (await site_with(WithQueue(queue))).get("/admin/queue")
+    shown = [part.partition("</b>")[0].rpartition(">")[2] for part in page.text.split('<b class="big')[1:]]
+    assert float(shown[1]) == figures["evosync_mirrors_due"] == 3
+    jobs = re.search(r"Работ в Redis: (\d+)", page.text)
+    fresh = re.search(r'Обновляются витрины: (\d+)\. Самое давнее обновление: <time datetime="([^"]+)"', page.text)
+    assert jobs is not None
+    assert fresh is not None
+    assert float(jobs[1]) == figures["evosync_queue_depth"] == 2
+    assert float(fresh[1]) == figures["evosync_mirrors"] == 5
+    age = (NOW - datetime.fromisoformat(fresh[2])).total_seconds()
+    assert age == figures['evosync_mirror_age_seconds{waits_for="run"}'] == 4 * 3600
+    assert "Ждут VK" not in page.text
+
+
+async def test_shops_that_wait_for_vk_are_counted_as_the_metrics_do_and_are_no_younger_than_that(
+    site_with: SiteWith, new_browser: NewBrowser, owner: Person, world: World
+) -> None:
+    for number, days in ((1, 0), (2, 2), (3, 1)):
+        person = owner if number == 1 else await world.person(f"o{number}@example.com")
+        await backstage.shop(world, person.id, community=100 + number)
+        await backstage.set_mirror(world, person.id, behind_since=NOW - timedelta(days=days) if days else None)
+    queue = Queue(world.redis)
+    figures = await told(world, queue)
+    assert figures["evosync_mirrors_waiting_for_vk"] == 2
+    assert figures['evosync_mirror_age_seconds{waits_for="vk"}'] == 2 * 86_400
+    page = await (await site_with(WithQueue(queue))).get("/admin/queue")
+    shown = re.search(r'Самое давнее обновление: <time datetime="([^"]+)".*?</time>\. Ждут VK: 2\.', page.text)
+    assert shown is not None
+    assert datetime.fromisoformat(shown[1]) == NOW - timedelta(days=2)
+    await world.person("ann@example.com", role="system", name="Ann", language="en")
+    english = await new_browser("en")
+    await english.sign_in("ann@example.com")
+    assert "Waiting for VK: 2." in (await english.get("/admin/queue")).text
+
+
+async def test_a_shop_that_has_waited_for_vk_for_a_day_is_among_those_not_updated(
     desk: Browser, owner: Person, world: World
 ) -> None:
-    """One run was left by a worker that died, one owner is due, one goes on."""
-    people = [owner, await world.person("boris@example.com"), await world.person("vera@example.com")]
-    for number, person in enumerate(people):
-        await backstage.shop(world, person.id, community=100 + number)
-    await backstage.going(world, owner.id, silent=timedelta(minutes=10))
-    await backstage.set_mirror(world, people[1].id, next_at=NOW - timedelta(minutes=1))
-    await backstage.going(world, people[2].id)
-    async with world.database.reading() as connection:
-        found = await mirrors.due(connection, NOW, 10)
-        assert set(found) == {owner.id, people[1].id}
-        assert await mirrors.backlog(connection, NOW) == (2, NOW - timedelta(minutes=10))
-    page = await desk.get("/admin/queue")
-    figures = [part.partition("</b>")[0].rpartition(">")[2] for part in page.text.split('<b class="big')[1:]]
-    assert figures[1] == "2"
+    await backstage.shop(world, owner.id)
+    for hours, is_there in ((23, False), (24, True)):
+        await backstage.set_mirror(world, owner.id, behind_since=NOW - timedelta(hours=hours))
+        assert ("Ольга" in (await desk.get("/admin/users?state=stale")).text) is is_there
 
 
 async def test_the_queue_is_shown_without_redis_too(site_with: SiteWith) -> None:
@@ -418,7 +496,7 @@ def test_every_entry_that_is_written_has_words() -> None:
     written: set[str] = set()
     for path in Path("evosync").rglob("*.py"):
         source = path.read_text("utf-8")
-        written |= set(re.findall(r"people\.record\(\s*connection,\s*\"(\w+)\"", source))
+        written |= set(re.findall(r"trail\.record\(\s*connection,\s*\"(\w+)\"", source))
         written |= set(re.findall(r"self\._record\(\s*connection,\s*\"(\w+)\"", source))
     assert "account_deleted" in written
     assert written - ACTIONS.keys() == set()

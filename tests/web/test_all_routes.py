@@ -14,7 +14,8 @@ import pytest
 from aiohttp import web
 from sqlalchemy import insert
 
-from evosync.db.site import Person, UserStatus
+from evosync.db.accounts import UserStatus
+from evosync.db.people import Person
 from evosync.db.tables import vk_cached_albums
 from evosync.web import app as site
 from evosync.web.access import ACCESS, Level, Rule, name_of

@@ -1,11 +1,14 @@
 """Both connections: tested, kept, shown without their keys, erased."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
+from aiohttp.test_utils import TestServer
+from pytest_aiohttp.plugin import AiohttpClient
 from sqlalchemy import RowMapping, select
 
 from evosync.accounts.throttle import TEST_ADDRESS, Throttle, TooFast
@@ -18,6 +21,7 @@ from evosync.domain.errors import Refused, Rejected, Side, Throttled, Unavailabl
 from evosync.domain.ids import CommunityId, StoreId, UserId
 from evosync.domain.mirror import TillChanges
 from evosync.security.seal import Sealer
+from evosync.web.app import make_site
 from evosync.web.services import Check, Services, ShopFound, TillFound
 from tests.web.browser import NOW, Browser, Page, World
 from tests.web.conftest import NewBrowser
@@ -96,6 +100,19 @@ async def test_a_till_whose_key_works_is_kept_and_read_at_once(owner: Browser, w
     wish = await row(world, user)
     assert (wish["wanted_at"], wish["wanted_scope"], wish["wanted_reasons"]) == (NOW, "full", ["connected"])
     assert world.queue.nudged == [user]
+
+
+@pytest.mark.usefixtures("user")
+async def test_the_page_leads_to_the_application_in_evotor_s_market_where_the_operator_named_it(
+    services: Services, aiohttp_client: AiohttpClient
+) -> None:
+    for app, is_shown in (("", False), ("2a3b4c5d-6e7f-4801-9a2b-3c4d5e6f7081", True)):
+        known = replace(services, site=replace(services.site, till_app=app))
+        reader = Browser(await aiohttp_client(TestServer(make_site(known))))
+        await reader.sign_in("owner@example.com")
+        page = await reader.get("/connections")
+        assert (f'href="https://market.evotor.ru/store/apps/{app}"' in page.text) is is_shown
+        assert ("EvoSync в Маркете Эвотора" in said(page)) is is_shown
 
 
 async def test_a_till_key_that_is_refused_is_not_kept_and_says_why(owner: Browser, world: World, user: UserId) -> None:

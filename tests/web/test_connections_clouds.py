@@ -13,7 +13,7 @@ from evosync.evotor.client import Account
 from evosync.security.seal import Sealer
 from evosync.vk.connect import Checked, Step
 from evosync.web.connecting import TillCheck, found_of
-from evosync.web.services import Check
+from evosync.web.services import Check, TillFound
 
 SEALER = Sealer(["a key that is long enough for tests"])
 GOOD = (
@@ -50,7 +50,7 @@ def check(answer: Account | CloudError | None, patience: float = 5.0) -> TillChe
 
 async def test_a_till_tells_its_stores_and_whose_it_is() -> None:
     found = await check(Account((Store(StoreId("s1"), "Лавка"),), "01-7"))("secret")
-    assert (found.stores, found.products, found.till_user) == (("Лавка",), None, "01-7")
+    assert found == TillFound(("Лавка",), "01-7")
 
 
 async def test_a_refusal_comes_through_as_it_is() -> None:

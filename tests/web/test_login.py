@@ -1,10 +1,11 @@
 """Signing in and out."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
-from evosync.db.site import UserStatus
+from evosync.db.accounts import UserStatus
 from tests.web.browser import Browser, World
 
 
@@ -170,3 +171,13 @@ async def test_nobody_keeps_a_session_that_was_ended_while_his_request_was_under
     await world.redis.delete(f"evosync:sign-ins:{person.id}")
     await world.redis.set(key, held)
     assert (await browser.get("/profile")).status == 303
+
+
+async def test_the_forms_of_all_pages_that_are_opened_at_once_after_signing_in_are_good(
+    browser: Browser, world: World
+) -> None:
+    await world.person()
+    await browser.sign_in("owner@example.com")
+    pages = await asyncio.gather(*(browser.get("/profile") for _ in range(6)))
+    answers = [await browser.post("/profile/edit", {"name": "Лавка"}, token=page.token) for page in pages]
+    assert [answer.status for answer in answers if answer.status == 403] == []

@@ -13,7 +13,7 @@ from evosync.domain.ids import ItemId, ProductId, UserId
 from evosync.domain.links import Link, LinkState
 from evosync.domain.mirror import Outcome
 from evosync.domain.status import Standing
-from evosync.sync.one_run import Draft
+from evosync.sync.one_run import Planned
 from evosync.web.app import make_site
 from evosync.web.foretold import foretell
 from evosync.web.pages.preview import PREVIEWS
@@ -30,7 +30,7 @@ def link(number: int, listing: int | None = None) -> Link:
     return Link(one, f"evo-{number}", LinkState.LIVE, ItemId(listing) if listing is not None else None)
 
 
-def draft() -> Draft:
+def planned() -> Planned:
     """A dearer product, one that is hidden, one that is new, and a listing that follows from now on."""
     plan = Plan(
         actions=(
@@ -56,18 +56,18 @@ def draft() -> Draft:
         unchanged=90,
     )
     items = {BEFORE.id: BEFORE, ADOPTED.id: ADOPTED}
-    return Draft(plan, {ProductId("p1"): link(1, 11)}, Shop((), items))
+    return Planned(plan, {ProductId("p1"): link(1, 11)}, Shop((), items), {})
 
 
 @dataclass(slots=True)
 class Engine:
-    """Makes drafts when a test lets it."""
+    """Makes plans when a test lets it."""
 
-    found: Draft | None = field(default_factory=draft)
+    found: Planned | None = field(default_factory=planned)
     may: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[UserId] = field(default_factory=list)
 
-    async def __call__(self, user: UserId, /) -> Draft | None:
+    async def __call__(self, user: UserId, /) -> Planned | None:
         self.asked.append(user)
         await self.may.wait()
         return self.found
@@ -97,8 +97,8 @@ async def owner(browser: Browser, world: World, services: Services) -> Owner:
     return made
 
 
-async def test_a_draft_is_told_by_what_it_means_to_the_owner() -> None:
-    found = foretell(draft(), at=NOW)
+async def test_a_plan_is_told_by_what_it_means_to_the_owner() -> None:
+    found = foretell(planned(), at=NOW)
     assert [change.fields for change in found.changed] == [{"price": ("10000", "12000"), "album": ("", "Хлеб")}]
     assert [(change.title, change.album) for change in found.added] == [("Багет", "Хлеб")]
     assert [(change.title, change.why) for change in found.hidden] == [("Сыр", "gone")]
@@ -174,7 +174,7 @@ async def test_while_vk_is_in_trouble_a_page_that_needs_it_says_so(
 
 
 async def test_nothing_to_change_is_good_news(browser: Browser, owner: Owner, engine: Engine) -> None:
-    engine.found = Draft(Plan(unchanged=90), {}, Shop((), {}))
+    engine.found = Planned(Plan(unchanged=90), {}, Shop((), {}), {})
     assert (await browser.get("/sync/preview")).h1 == "Менять нечего"
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from evosync.db import site as people
+from evosync.db import trail
 from evosync.words.letters import Kind
 from tests.web.browser import PASSWORD, Browser, World
 from tests.web.conftest import NewBrowser
@@ -221,7 +221,7 @@ async def test_deleting_the_account_erases_it(owner: Browser, world: World) -> N
     assert (await owner.get("/profile")).status == 303
     assert (await owner.sign_in("owner@example.com")).status == 422
     assert person is not None
-    assert await world.database.read(lambda connection: people.audit_of(connection, person.id, limit=9)) == []
+    assert await world.database.read(lambda connection: trail.of(connection, person.id, limit=9)) == []
 
 
 async def test_the_last_system_user_stays(browser: Browser, world: World) -> None:

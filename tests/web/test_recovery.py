@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from evosync.accounts import invites
-from evosync.db import site as people
-from evosync.db.site import Person, UserStatus
+from evosync.db import people
+from evosync.db.accounts import UserStatus
+from evosync.db.people import Person
 from evosync.words.letters import Kind
 from tests.web.browser import NOW, Browser, World
 from tests.web.conftest import NewBrowser

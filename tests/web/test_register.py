@@ -5,7 +5,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from evosync.db.site import UserStatus
+from evosync.db.accounts import UserStatus
 from evosync.words.letters import Kind
 from tests.web.browser import NOW, PASSWORD, Browser, World
 

@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestClient
 from sqlalchemy import insert, select, update
 
 from evosync.db import till_accounts
-from evosync.db.site import Person
+from evosync.db.people import Person
 from evosync.db.tables import cached_stores, deliveries, evotor_connections, mirrors, pending_tokens, sync_configs
 from evosync.db.till_accounts import TillAccount
 from evosync.web.services import Services

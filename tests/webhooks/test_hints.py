@@ -2,10 +2,13 @@
 
 import asyncio
 import hmac
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
 from evosync.db import deliveries
 from evosync.db.deliveries import Delivery, Kind
@@ -13,12 +16,15 @@ from evosync.domain.connection import Health
 from evosync.domain.ids import ProductId, StoreId
 from evosync.domain.mirror import Scope
 from evosync.sync.mailbox import Message, product_reason
+from evosync.web.app import make_site
 from evosync.web.services import Services
 from evosync.web.webhooks.callers import Secrets
 from evosync.web.webhooks.hearing import Hearing
+from evosync.web.webhooks.routes import Webhooks
 from tests.web.browser import Queue, World
 from tests.webhooks.cloud import EARLIER, OTHER_STORE, SECRET, STORE, TILL, Cloud
 
+APP = "2a3b4c5d-6e7f-4801-9a2b-3c4d5e6f7081"
 PRODUCTS = f"/inventories/stores/{STORE}/products"
 RECEIPT = {
     "userId": TILL,
@@ -318,3 +324,52 @@ def test_with_no_secret_set_nobody_is_let_in() -> None:
     for shown in ("", "anything", SECRET):
         assert not Secrets([]).open_for(shown)
         assert not Secrets([""]).open_for(shown)
+
+
+@pytest.fixture
+async def one_app(services: Services, world: World) -> AsyncIterator[Cloud]:
+    """The service knows which application it is."""
+    known = replace(services, site=replace(services.site, till_app=APP))
+    hooks = Webhooks(known, [SECRET])
+    site = make_site(known, routes=hooks.routes)
+    site.cleanup_ctx.append(hooks.while_running)
+    async with TestClient(TestServer(site)) as client:
+        yield Cloud(client, known, world)
+
+
+def of_app(body: dict[str, object], app: object) -> dict[str, object]:
+    return body | ({"data": {"productId": app, "userId": TILL}} if "data" in body else {"productId": app})
+
+
+EVENTS = [
+    ("/installation/event", installation("ApplicationUninstalled", "a", 1)),
+    ("/subscription/event", subscription("SubscriptionTerminated", 1)),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), EVENTS)
+@pytest.mark.parametrize("other", ["2a3b4c5d-6e7f-4801-9a2b-3c4d5e6f7082", "", 7, {}, [APP]])
+async def test_an_event_that_names_another_application_is_refused_and_changes_nothing(
+    one_app: Cloud, path: str, body: dict[str, object], other: object
+) -> None:
+    await one_app.owner()
+    before = len(await one_app.log())
+    reply = await one_app.call(path, of_app(body, other))
+    assert reply.code == (400, 2003)
+    assert reply.body["errors"][0]["subject"] == "productId"
+    account = await one_app.account()
+    assert account is not None
+    assert account.health is Health.OK
+    assert len(await one_app.log()) == before
+
+
+@pytest.mark.parametrize(("path", "body"), EVENTS)
+@pytest.mark.parametrize("named", [APP, APP.upper(), None])
+async def test_an_event_of_this_application_or_of_none_is_obeyed(
+    one_app: Cloud, path: str, body: dict[str, object], named: str | None
+) -> None:
+    await one_app.owner()
+    assert (await one_app.call(path, of_app(body, named))).status == 200
+    account = await one_app.account()
+    assert account is not None
+    assert account.health is Health.PARKED

@@ -12,7 +12,7 @@ SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "contracts" / "evotor
 NAMES = sorted(path.name for path in SAMPLES.glob("*.json")) or ["none"]
 
 OTHERWISE = {
-    "user-create-repeat.json": (200, None),  # a repeat gets the same account (FACTS 4.4)
+    "user-create-repeat.json": (200, None),  # a repeat gets the same account (Evotor FACTS 4.4)
     "commodities-get.json": (404, None),  # there is no lookup here
     "hook-ProductEvent-removed.json": (401, 1001),  # its signature is a placeholder
 }

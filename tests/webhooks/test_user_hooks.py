@@ -8,8 +8,8 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from evosync.db import connections
+from evosync.db.accounts import UserStatus
 from evosync.db.ledger import DbLedger
-from evosync.db.site import UserStatus
 from evosync.domain.catalog import Store
 from evosync.domain.errors import Rejected, Side
 from evosync.domain.ids import StoreId, UserId
