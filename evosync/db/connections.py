@@ -164,13 +164,21 @@ async def disconnect_vk(connection: AsyncConnection, user: UserId) -> None:
     await connection.execute(delete(vk_connections).where(_v.user_id == user))
 
 
-async def break_connection(connection: AsyncConnection, user: UserId, side: Side, *, reason: str, at: datetime) -> bool:
+async def break_connection(
+    connection: AsyncConnection,
+    user: UserId,
+    side: Side,
+    *,
+    reason: str,
+    at: datetime,
+    connected_at: datetime | None = None,
+) -> bool:
+    """`connected_at`: only the connection made then, for what one before it was refused says nothing of this one."""
     table = _TABLES[side]
-    done = await connection.execute(
-        update(table)
-        .where(table.c.user_id == user, table.c.health == Health.OK.value)
-        .values(health=Health.BROKEN.value, reason=reason, reason_at=at)
-    )
+    query = update(table).where(table.c.user_id == user, table.c.health == Health.OK.value)
+    if connected_at is not None:
+        query = query.where(table.c.connected_at == connected_at)
+    done = await connection.execute(query.values(health=Health.BROKEN.value, reason=reason, reason_at=at))
     return done.rowcount > 0
 
 

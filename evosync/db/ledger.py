@@ -62,9 +62,10 @@ class DbLedger:
         self._alive_for = alive_for
 
     async def mirror(self, user: UserId) -> Mirror | None:
-        return await self._database.read(
-            lambda connection: mirrors.load(connection, user, sealer=self._sealer, defaults=self._defaults)
-        )
+        return await self._database.read(lambda connection: self._load(connection, user))
+
+    async def _load(self, connection: AsyncConnection, user: UserId) -> Mirror | None:
+        return await mirrors.load(connection, user, sealer=self._sealer, defaults=self._defaults)
 
     async def known_products(
         self, user: UserId, store: StoreId, *, ids: Collection[ProductId] | None = None
@@ -231,7 +232,9 @@ class DbLedger:
 
         return await self._database.write(end)
 
-    async def start_run(self, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime) -> RunId | None:
+    async def start_run(
+        self, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime, loaded: Mirror | None = None
+    ) -> RunId | None:
         begun: set[RunId] = set()
 
         async def begin(connection: AsyncConnection) -> RunId | None:
@@ -240,6 +243,10 @@ class DbLedger:
                 return standing.run
             if self._lives(standing):
                 return None
+            if loaded is not None:
+                now = await self._load(connection, user)
+                if now is None or now.is_changed(since=loaded):
+                    return None
             run = await runs.start(connection, user, scope=scope, reasons=reasons, at=at, beat=self._clock())
             await mirrors.start(connection, user, standing, run=run, scope=scope, reasons=reasons, at=at)
             begun.add(run)
@@ -321,9 +328,13 @@ class DbLedger:
     async def take_hint(self, user: UserId) -> frozenset[str]:
         return await self._database.write(lambda connection: mirrors.take_hint(connection, user))
 
-    async def break_connection(self, user: UserId, side: Side, *, reason: str, at: datetime) -> bool:
+    async def break_connection(
+        self, user: UserId, side: Side, *, reason: str, at: datetime, connected_at: datetime | None = None
+    ) -> bool:
         return await self._database.write(
-            lambda connection: connections.break_connection(connection, user, side, reason=reason, at=at)
+            lambda connection: connections.break_connection(
+                connection, user, side, reason=reason, at=at, connected_at=connected_at
+            )
         )
 
     async def mend_connection(self, user: UserId, side: Side) -> None:

@@ -174,7 +174,7 @@ def _evotor(row: RowMapping, user: UserId, sealer: Sealer) -> EvotorConnection |
     till_user = row[_e.till_user] or ""
     if opened is None:
         return EvotorConnection(Token("", row[_e.fingerprint]), Health.BROKEN, connections.UNREADABLE, till_user)
-    return EvotorConnection(opened, Health(row[_e.health]), row[_e.reason], till_user)
+    return EvotorConnection(opened, Health(row[_e.health]), row[_e.reason], till_user, row[_e.connected_at])
 
 
 def _vk(row: RowMapping, user: UserId, sealer: Sealer) -> VkConnection | None:
@@ -188,6 +188,7 @@ def _vk(row: RowMapping, user: UserId, sealer: Sealer) -> VkConnection | None:
         reason=row[_v.reason] if opened else connections.UNREADABLE,
         name=row[_v.community_name],
         expires_at=row[_v.expires_at],
+        connected_at=row[_v.connected_at],
     )
 
 

@@ -39,6 +39,7 @@ class EvotorConnection:
     health: Health = Health.OK
     reason: str = ""
     till_user: str = ""
+    connected_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class VkConnection:
     reason: str = ""
     name: str = ""
     expires_at: datetime | None = None
+    connected_at: datetime | None = None
 
 
 Connection = EvotorConnection | VkConnection

@@ -1,7 +1,7 @@
 """An owner's mirror as the database holds it, and the record of a run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -95,6 +95,10 @@ class Mirror:
     next_at: datetime | None = None
     began_at: datetime | None = None
     """When its last run did."""
+
+    def is_changed(self, since: "Mirror") -> bool:
+        """In more than whether and when its turn is."""
+        return replace(self, is_wanted=since.is_wanted, next_at=since.next_at, began_at=since.began_at) != since
 
     def is_due(self, now: datetime) -> bool:
         return self.is_wanted or is_time(self.next_at, self.began_at, now)

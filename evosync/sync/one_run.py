@@ -117,7 +117,8 @@ class OneRun:
     async def go(self) -> RunRecord | None:
         """The whole run; cloud errors end up in its record, anything else is a crash.
 
-        None where another run of the owner is alive: his lease was forgotten, and that run ends by itself soon.
+        None where another run of the owner is alive: his lease was forgotten, and that run ends by itself soon. Or
+        where the mirror was changed since it was loaded: with what there was before, it would not do what is wished.
         """
         engine, user = self._engine, self._mirror.user
         full = self._is_full()
@@ -132,9 +133,9 @@ class OneRun:
         if self._dry:
             run = await engine.ledger.start_look(user, reasons=reasons, at=at)
         else:
-            run = await engine.ledger.start_run(user, scope=scope, reasons=reasons, at=at)
+            run = await engine.ledger.start_run(user, scope=scope, reasons=reasons, at=at, loaded=self._mirror)
         if run is None:
-            log.warning("another run of the user is alive", extra={"user": user})
+            log.warning("another run of the user is alive, or his mirror is another one now", extra={"user": user})
             return None
         self._run = run
         with bound_contextvars(user_id=user, run_id=run):  # of every line until its end, VK's calls included
@@ -187,8 +188,12 @@ class OneRun:
         try:
             outcome = await self._steps(full=full)
         except CloudError as error:
-            outcome, code = await self._failed(error)
-            failures = self._mirror.failures + 1
+            if await self._is_unwanted():
+                log.info("unwanted run failed", extra={"user": self._mirror.user, "code": error.code})
+                outcome = Outcome.CUT
+            else:
+                outcome, code = await self._failed(error)
+                failures = self._mirror.failures + 1
         finally:
             over.set()
             await _ended(looking)
@@ -522,6 +527,13 @@ class OneRun:
         if self._engine.breakers.resting(side, self._mirror.user):
             raise Unavailable(side, f"{_NAMES[side]} resting", "the cloud is in trouble for many owners")
 
+    async def _is_unwanted(self) -> bool:
+        """Asked once more when it fails: the key that is refused may be one that the owner has replaced."""
+        if self._dry:
+            return False
+        await self._beat()
+        return self._going is Going.UNWANTED
+
     async def _failed(self, error: CloudError) -> tuple[Outcome, str]:
         """Say what the error means for this owner, unless it is everybody's."""
         engine, user = self._engine, self._mirror.user
@@ -536,7 +548,10 @@ class OneRun:
         if isinstance(error, Operators):
             await engine.bell.operator(error.code, error.detail)
         elif isinstance(error, Rejected | GuardTripped) and not self._everybodys:
-            newly = await engine.ledger.break_connection(user, error.side, reason=error.code, at=engine.clock())
+            used = self._mirror.vk if error.side is Side.VK else self._mirror.evotor
+            newly = await engine.ledger.break_connection(
+                user, error.side, reason=error.code, at=engine.clock(), connected_at=used.connected_at if used else None
+            )
             if newly:
                 await engine.bell.connection_broken(user, error.side, error.code, finding)
         return (Outcome.HELD if isinstance(error, GuardTripped) else Outcome.FAILED), error.code

@@ -227,10 +227,13 @@ class Ledger(Protocol):
     async def save_results(self, run: RunId, results: Sequence[ProductResult]) -> None: ...
 
     # the run's own record and the mirror's row
-    async def start_run(self, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime) -> RunId | None:
+    async def start_run(
+        self, user: UserId, *, scope: Scope, reasons: Sequence[str], at: datetime, loaded: Mirror | None = None
+    ) -> RunId | None:
         """Also stamps the mirror's `started_at`, against which later wishes are compared.
 
-        None while another run of the owner is alive, as one is whose lease was forgotten: what is wished for waits.
+        None while another run of the owner is alive, as one is whose lease was forgotten: what is wished for waits. And
+        if the mirror is another than the run has `loaded`: the wish for what was changed since is not taken over.
         """
 
     async def progress(self, user: UserId, run: RunId, progress: Progress, tally: Tally) -> Going:
@@ -296,8 +299,13 @@ class Ledger(Protocol):
         For a run that does the hint on its way. Should the run die, all that it was to do is wished for again.
         """
 
-    async def break_connection(self, user: UserId, side: Side, *, reason: str, at: datetime) -> bool:
-        """Mark it broken; True if it was not before, so that the owner is told once."""
+    async def break_connection(
+        self, user: UserId, side: Side, *, reason: str, at: datetime, connected_at: datetime | None = None
+    ) -> bool:
+        """Mark it broken; True if it was not before, so that the owner is told once.
+
+        `connected_at`: only the connection made then; one that the owner made meanwhile stays as it is.
+        """
 
     async def mend_connection(self, user: UserId, side: Side) -> None:
         """It works again."""

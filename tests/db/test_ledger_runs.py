@@ -533,6 +533,33 @@ async def test_a_connection_breaks_once(ledger: DbLedger, database: Database, ol
     assert await ledger.break_connection(olga, Side.VK, reason="VK 5", at=LATER)
 
 
+@pytest.mark.parametrize("side", Side)
+async def test_what_is_heard_of_a_connection_that_was_replaced_does_not_break_the_new_one(
+    ledger: DbLedger, database: Database, olga: UserId, sealer: Sealer, side: Side
+) -> None:
+    await connect_both(database, olga, sealer)
+    await connect_both(database, olga, sealer, at=LATER)
+    assert not await ledger.break_connection(olga, side, reason="VK 5", at=LATER, connected_at=NOW)
+    assert await ledger.break_connection(olga, side, reason="VK 5", at=LATER, connected_at=LATER)
+
+
+async def test_a_run_does_not_begin_with_what_was_there_before_a_change_whose_wish_it_would_take_over(
+    ledger: DbLedger, database: Database, olga: UserId, sealer: Sealer
+) -> None:
+    await connect_both(database, olga, sealer)
+    await ledger.want(olga, scope=Scope.FULL, reason="button", at=NOW - SECOND)
+    loaded = await ledger.mirror(olga)
+    await connect_both(database, olga, sealer, at=NOW - SECOND / 2)
+    await ledger.want(olga, scope=Scope.FULL, reason="connected", at=NOW - SECOND / 2)
+    assert await ledger.start_run(olga, scope=Scope.FULL, reasons=("button",), at=NOW, loaded=loaded) is None
+    wish = (await ledger.turns([olga], NOW))[olga].wish
+    assert wish == Wish(Scope.FULL, ("button", "connected"))
+    loaded = await ledger.mirror(olga)
+    await ledger.want(olga, scope=Scope.FULL, reason="button", at=NOW)  # which changes nothing but the turn
+    assert await ledger.start_run(olga, scope=Scope.FULL, reasons=("button",), at=NOW, loaded=loaded) is not None
+    assert (await ledger.turns([olga], NOW))[olga].wish is None
+
+
 async def test_what_an_outage_broke_is_mended_for_all_and_due(
     ledger: DbLedger, database: Database, olga: UserId, boris: UserId, sealer: Sealer
 ) -> None:

@@ -12,7 +12,8 @@ from evosync.domain.mirror import Going, Progress, RunRecord, Scope, Tally
 from evosync.sandbox.evotor.till import Product
 from evosync.sandbox.faults import Fault
 from evosync.sync import one_run
-from evosync.sync.mailbox import HINT, Mailbox, Message
+from evosync.sync.mailbox import HINT, ROUTINE, Mailbox, Message
+from evosync.sync.run import MirrorRun
 from tests.sync.world import Held, Owner, World
 
 
@@ -287,6 +288,45 @@ async def test_a_token_taken_away_in_the_middle_of_a_run_loses_nothing(world: Wo
     world.sandbox.add_person("vk-token-number-two", person_id=world.sandbox.tokens[owner.vk_token].person_id)
     await owner.connect_vk("vk-token-number-two")
     await owner.settled()
+    owner.assert_mirrored()
+
+
+async def test_what_a_replaced_key_is_refused_says_nothing_of_the_new_one(world: World) -> None:
+    owner = await world.owner(60)
+    running, hold = await held_run(owner, "market.add", skip=20)
+    world.sandbox.revoke(owner.vk_token)
+    world.sandbox.add_person("vk-token-number-two", person_id=world.sandbox.tokens[owner.vk_token].person_id)
+    await owner.connect_vk("vk-token-number-two")
+    hold.release()
+    record = await running
+    assert (record.outcome, record.code) == ("cut", "unwanted")
+    assert (await owner.vk_health(), world.bell.broken) == (("ok", ""), [])
+    await owner.settled()
+    owner.assert_mirrored()
+
+
+async def test_a_key_replaced_while_a_routine_run_asks_the_till_is_used_by_the_run_after_it_alone(world: World) -> None:
+    owner = await world.owner(60)
+    await owner.run()
+    bun = next(iter(owner.store.products.values()))
+    owner.change(bun, price=111)
+    world.clock.forward(minutes=40)
+    before, requests = await owner.runs(), world.sandbox.ledger.calls.total()
+    hold = world.sandbox.fault("hold", "evotor.products")
+    routine = Message(Scope.DELTA, frozenset({ROUTINE}))
+    run = MirrorRun(world.engine).run(owner.user, routine, asyncio.Event(), Mailbox(), owner.held)
+    running = asyncio.create_task(run)
+    await world.met(hold)
+    world.sandbox.revoke(owner.vk_token)
+    world.sandbox.add_person("vk-token-number-two", person_id=world.sandbox.tokens[owner.vk_token].person_id)
+    await owner.connect_vk("vk-token-number-two")
+    hold.release()
+    assert await running is None
+    assert await owner.runs() == before
+    assert world.sandbox.ledger.calls.total() == requests + 1, "nothing was asked but the till"
+    assert (await owner.vk_health(), world.bell.broken) == (("ok", ""), [])
+    await owner.settled()
+    assert owner.item(bun).kopecks == 111_00
     owner.assert_mirrored()
 
 
