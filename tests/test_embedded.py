@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from evosync import embedded
 from evosync.embedded import EmbeddedRedis, EmbeddedRedisError
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 HOLDER = """
 import asyncio, sys

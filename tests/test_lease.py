@@ -16,7 +16,7 @@ SHORT = timedelta(milliseconds=600)
 
 
 async def eventually(so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not so():
             await asyncio.sleep(0.01)
 
@@ -82,7 +82,7 @@ async def test_the_lease_of_a_process_that_died_ends_by_itself(redis: ArqRedis, 
     successor = RedisHeld(other_redis, f"lease:{ANNA}", SHORT.total_seconds())
     assert not await successor.acquire()
     await eventually(lambda: dead.lost)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await successor.acquire():
             await asyncio.sleep(0.01)
 

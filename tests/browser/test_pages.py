@@ -45,7 +45,7 @@ def walk(browser: Browser, shop: Demo, *, dark: bool, size: ViewportSize, langua
                 yield f"{visit.name}, {size['width']} px: {fault}"
 
 
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(900)
 def test_every_page_is_open_to_everybody_light_still_and_keeps_to_its_own_host(tmp_path: Path) -> None:
     with chromium() as browser, demo(tmp_path) as shop:
         prepare(shop, browser)

@@ -342,7 +342,7 @@ async def test_a_sweep_that_fails_is_followed_by_the_next() -> None:
             raise RuntimeError("the database is away")
 
     sweeper = Sweeper(sweep)
-    async with sweeping(sweeper), asyncio.timeout(5):
+    async with sweeping(sweeper), asyncio.timeout(30):
         for _ in range(2):
             sweeper.wake()
             while not done.qsize():

@@ -126,7 +126,7 @@ def stock_site(folder: Path, http: int) -> None:
 
 
 async def answering(port: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)

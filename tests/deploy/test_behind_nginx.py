@@ -24,7 +24,8 @@ from tests import services
 from tests.deploy.front import NAME, Front, front, unverified
 from tests.doors import free_doors
 from tests.journeys.process import Process, command
-from tests.journeys.visitor import PASSWORD, Visitor, address_of, lines, until
+from tests.journeys.visitor import PASSWORD, Visitor, address_of, lines
+from tests.journeys.workers import until
 
 EMAIL = "owner@example.org"
 FORGED = "6.6.6.6"
@@ -198,7 +199,7 @@ async def test_when_one_of_two_webs_dies_pages_go_on_and_nothing_is_sent_twice_t
         async def were_shared_out() -> bool:
             return (requests(one, "GET", "/privacy"), requests(two, "GET", "/privacy")) == (2, 2)
 
-        await until(were_shared_out, 10)
+        await until(were_shared_out)
 
         one.freeze()
         posted, hanging = await two_of_which_one_waits(
@@ -214,5 +215,5 @@ async def test_when_one_of_two_webs_dies_pages_go_on_and_nothing_is_sent_twice_t
         async def is_written() -> bool:
             return requests(two, "GET", "/terms") >= 12 and requests(two, "POST", "/logout") >= 4
 
-        await until(is_written, 10)
+        await until(is_written)
         assert (requests(two, "GET", "/terms"), requests(two, "POST", "/logout")) == (12, 4)

@@ -95,7 +95,7 @@ async def test_the_check_of_the_certificate_is_answered_in_the_clear(told: Front
 
 
 async def test_events_come_as_they_are_sent(told: Front) -> None:
-    async with asyncio.timeout(10), told.get("/sync/events") as answer:
+    async with asyncio.timeout(30), told.get("/sync/events") as answer:
         assert await answer.content.readuntil(b"\n\n") == b"data: first\n\n"
 
 

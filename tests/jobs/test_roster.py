@@ -46,7 +46,7 @@ def states() -> tuple[ActorState, ...]:
 
 async def seen(roster: Roster) -> None:
     """Until somebody signed."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await roster.workers():
             await asyncio.sleep(0)
 

@@ -76,7 +76,7 @@ class House:
         raise AssertionError(user) from error
 
     async def next_run(self) -> tuple[UserId, Message]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await self.ran.get()
 
     @property
@@ -105,7 +105,7 @@ async def nudged(queue: Queue, user: UserId) -> None:
 
 
 async def working_already(queue: Queue) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await check(queue):
             await asyncio.sleep(0.01)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from evosync.jobs.sweep import Keep, Sweep
 from evosync.security.seal import Sealer
 from tests.journeys.process import command, environment
-from tests.journeys.visitor import Visitor, address_of, give_password, is_done, until, visitor
+from tests.journeys.visitor import Visitor, address_of, give_password, visitor
+from tests.journeys.workers import done, until
 from tests.sync.world import KEY, World
 
 NEW = "the-key-that-follows-it-as-long-as-it-has-to-be"
@@ -39,7 +40,7 @@ async def test_a_change_of_the_key_and_of_the_webhook_secret_costs_no_session_an
         async def is_in_step(price: int) -> None:
             owner.change(next(iter(owner.store.products.values())), price=price)
             assert (await reader.post("/sync/run"))[0] == 303
-            await until(lambda: is_done(owner))
+            await until(lambda: done(owner))
             owner.assert_mirrored()
 
         async with started():

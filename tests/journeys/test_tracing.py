@@ -8,7 +8,8 @@ import pytest
 
 from evosync.domain.mirror import Scope
 from tests.journeys.process import command, environment
-from tests.journeys.visitor import PASSWORD, address_of, give_password, is_done, lines, until, visitor
+from tests.journeys.visitor import PASSWORD, address_of, give_password, lines, visitor
+from tests.journeys.workers import done, until
 from tests.sync.world import KEY, World
 
 
@@ -34,8 +35,8 @@ async def test_the_log_carries_request_and_owner_from_the_page_to_the_call_at_vk
         await reader.sign_in(anna)
         status, asked = await reader.post("/sync/run")
         assert status == 303
-        await until(lambda: is_done(anna))
-        await until(lambda: is_done(boris))
+        await until(lambda: done(anna))
+        await until(lambda: done(boris))
         assert [await process.stop() for process in processes] == [0] * len(processes)
     of_pages, of_runs = lines(processes[0]), lines(processes[-1])
     [page] = [line for line in of_pages if line.get("request_id") == asked and line["event"] == "request"]

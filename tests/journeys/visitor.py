@@ -1,19 +1,17 @@
 """A person with a browser before the real service, and the service's log as it was written."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import orjson
-from sqlalchemy import select
 
 from evosync.db import accounts
-from evosync.db.tables import mirrors
 from evosync.security.passwords import Passwords
 from tests.journeys.process import Process
+from tests.journeys.workers import until
 from tests.sync.world import Owner
 
 PASSWORD = "correct horse 1"
@@ -22,21 +20,6 @@ PASSWORD = "correct horse 1"
 def lines(process: Process) -> list[dict[str, Any]]:
     """Every whole line of the log so far."""
     return [orjson.loads(line) for line in process.said.splitlines() if line.startswith("{") and line.endswith("}")]
-
-
-async def until(found: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
-    """What other processes do sends no event."""
-    async with asyncio.timeout(seconds):
-        while not await found():
-            await asyncio.sleep(0.05)
-
-
-async def is_done(owner: Owner) -> bool:
-    """Whether his last run ended well, and nothing is wished for."""
-    runs = await owner.runs()
-    async with owner.world.database.reading() as connection:
-        wanted = await connection.scalar(select(mirrors.c.wanted_at).where(mirrors.c.user_id == owner.user))
-    return bool(runs) and runs[-1][:2] == ("full", "ok") and wanted is None
 
 
 async def address_of(process: Process) -> str:

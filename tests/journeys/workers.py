@@ -79,7 +79,8 @@ def business(owner: Owner, dice: random.Random) -> None:
         owner.world.sandbox.change_item(owner.community.id, dice.choice(owner.items).id, kopecks=1)
 
 
-async def until(found: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+async def until(found: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
+    """What other processes do sends no event."""
     async with asyncio.timeout(seconds):
         while not await found():
             await asyncio.sleep(0.05)

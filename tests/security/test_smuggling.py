@@ -33,14 +33,15 @@ HEADS: Final = {
 
 
 async def said(port: int, sent: str, tls: ssl.SSLContext | None = None) -> str:
-    """Everything that comes back until the other side closes; it is given a moment to do so."""
+    """Everything that comes back until the other side closes; after each part of it that is given a moment to do so."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=NAME if tls else None)
     writer.write(sent.encode("latin-1"))
     found = b""
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10) as patience:
             while part := await reader.read(65536):
                 found += part
+                patience.reschedule(asyncio.get_running_loop().time() + 2)
     except (TimeoutError, ConnectionResetError):
         pass
     finally:

@@ -24,7 +24,7 @@ class Uploads:
 
 
 async def taken(uploads: Uploads, count: int) -> list[PhotoId]:
-    async with asyncio.timeout(10), PhotoSupply(cast("ShopSide", uploads), b"a picture", count) as supply:
+    async with asyncio.timeout(30), PhotoSupply(cast("ShopSide", uploads), b"a picture", count) as supply:
         return [await supply.take() for _ in range(count)]
 
 

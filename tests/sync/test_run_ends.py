@@ -35,7 +35,7 @@ async def test_a_lost_cancellation_keeps_no_run_from_ending(world: World, monkey
     monkeypatch.setattr(one_run, "_LOOK_SECONDS", 0.01)
     ledger = Deaf(world.database, sealer=world.sealer, clock=world.clock)
     world.engine = replace(world.engine, ledger=ledger)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         record = await owner.run()
     assert ledger.asked
     assert record.outcome == "ok"

@@ -118,7 +118,7 @@ async def test_a_till_switched_off_in_the_middle_of_a_run_stops_it_and_goes_on_w
     await world.met(hold)
     at, noticed = world.clock(), _unwanted(world)
     await world.database.write(lambda connection: till_accounts.park(connection, owner.user, reason=reason, at=at))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await noticed.wait()
     hold.release()
     record = await running

@@ -100,7 +100,7 @@ async def test_a_hint_while_the_albums_are_being_made_makes_none_twice(world: Wo
     running, hold = await held_run(owner, "market.addAlbum", mailbox=mailbox)
     (new, _) = owner.stock(2)
     mailbox.put(hint(owner))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await owner.statuses()).get(new.id) != "wait_create":
             await asyncio.sleep(0.01)
     # The hint knows now what it is to do, and VK has not answered about the albums of the run yet.
@@ -118,7 +118,7 @@ async def test_a_hint_keeps_to_the_daily_limit_together_with_the_run_it_came_in(
     running, hold = await held_run(owner, "market.add", mailbox=mailbox)
     owner.stock(6)
     mailbox.put(hint(owner))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while Counter((await owner.statuses()).values())["wait_vk"] < 4:
             await asyncio.sleep(0.01)
     hold.release()
@@ -153,7 +153,7 @@ async def test_a_receipt_counts_each_product_once_whatever_a_hint_says_of_it_lat
     owner.change(same, quantity=4)
     owner.change(no_price, quantity=4)
     mailbox.put(hint(owner))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while owner.item(moved).kopecks != 222_00:
             await asyncio.sleep(0.01)
     hold.release()
@@ -241,7 +241,7 @@ async def test_a_run_that_lost_its_lease_stops_writing(world: World) -> None:
     running, hold = await held_run(owner, "market.add")
     lost, owner.held = owner.held, Held()
     lost.lose()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await lost.seen.wait()
     hold.release()
     assert (await running).outcome == "cut"
@@ -265,7 +265,7 @@ async def test_a_change_of_mind_in_the_middle_stops_the_writing(world: World, ho
     world.ledger.progress = asking  # type: ignore[method-assign]  # to see when it has been asked
     running, hold = await held_run(owner, "market.add")
     await getattr(owner, how)()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await asked.wait()
     hold.release()
     record = await running
@@ -358,7 +358,7 @@ async def test_a_till_token_taken_away_in_the_middle_hides_nothing(world: World)
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.01)
 

@@ -226,7 +226,7 @@ async def test_a_till_cloud_that_refuses_everybody_breaks_nobody_and_puts_nobody
         world.sandbox.accounts[owner.cloud_token].revoked = True
     for owner in owners:
         await owner.run()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not all([(till := (await owner.mirror()).evotor) and till.health is Health.OK for owner in owners]):
             await asyncio.sleep(0.01)
     assert [owner for owner in owners if await owner.next_at() is None] == []
@@ -242,7 +242,7 @@ async def test_a_run_that_is_not_wanted_any_more_when_it_has_read_writes_nothing
     await world.met(hold)
     lost, owner.held = owner.held, Held()
     lost.lose()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await lost.seen.wait()
     hold.release()
     assert (await running).outcome == "cut"

@@ -80,7 +80,7 @@ class Runs:
             self.changed.notify_all()
 
     async def until(self, so: Callable[[], bool]) -> None:
-        async with self.changed, asyncio.timeout(5):
+        async with self.changed, asyncio.timeout(30):
             await self.changed.wait_for(so)
 
     async def began(self, times: int) -> None:
@@ -90,7 +90,7 @@ class Runs:
 async def retired(supervisor: Supervisor, user: UserId) -> None:
     task = supervisor._tasks.get(user)
     if task is not None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await asyncio.wait([task])
     assert all(state.user != user for state in supervisor.states())
 

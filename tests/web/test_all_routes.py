@@ -273,7 +273,7 @@ async def test_a_stream_lets_its_owner_in_and_nobody_else(
     stranger = await new_browser()
     assert was_refused(await stranger.get(walk.path))
     await sign_in(browser, world, "olga@example.com")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         reply = await browser.client.get(walk.path, headers={"Accept": "text/event-stream"})
         assert reply.status == 200
         assert reply.content_type == "text/event-stream"

@@ -227,7 +227,7 @@ async def listening(browser: Browser) -> AsyncIterator[ClientResponse]:
 
 async def told(reply: ClientResponse) -> dict[str, Any]:
     """The next event."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for line in reply.content:
             if line.startswith(b"data: "):
                 found: dict[str, Any] = orjson.loads(line.removeprefix(b"data: "))
@@ -275,7 +275,7 @@ async def test_a_stop_of_the_site_ends_the_streams(browser: Browser, shop: Owner
         await told(reply)
         assert browser.client.app is not None
         browser.client.app[LIVE].stopping.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await reply.content.read()
 
 

@@ -34,14 +34,14 @@ RECEIPT = {
 
 
 async def nudged(world: World) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not world.queue.nudged:
             await asyncio.sleep(0.01)
 
 
 async def quiet(cloud: Cloud) -> None:
     """Until nothing that was stored waits any more."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while any(row["state"] == "waiting" for row in await cloud.log()):
             await asyncio.sleep(0.01)
 
@@ -210,7 +210,7 @@ async def test_what_a_dead_process_had_stored_is_heard_at_the_next_start(cloud: 
     await services.database.write(lambda connection: deliveries.add(connection, left))
     queue = Queue()
     async with Hearing(services.database, queue, services.clock).running():
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not queue.nudged:
                 await asyncio.sleep(0.01)
     assert await cloud.wish() == ("hint", [f"hint:{STORE}"])
