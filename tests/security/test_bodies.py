@@ -44,7 +44,7 @@ async def test_what_is_packed_is_unpacked_no_further_than_it_may_be_long(served:
     assert await served.is_well()
 
 
-async def answered_to_the_head(served: Served, path: str, length: int, *, within: float = 30, **headers: str) -> int:
+async def answered_to_the_head(served: Served, path: str, length: int, within: float = 30, /, **headers: str) -> int:
     """The status that comes before any of so long a body was sent; 0 if the service waits for it."""
     sent = {"Host": "x", "Content-Length": str(length), "Cookie": cookies(served), **headers}
     lines = [f"POST {path} HTTP/1.1", *(f"{name.replace('_', '-')}: {value}" for name, value in sent.items())]
@@ -68,14 +68,14 @@ async def test_who_is_not_known_sends_little_and_an_owner_s_till_a_whole_shop(
 ) -> None:
     small, ten_million = 60 * 1024, 10_000_000
     for path, headers in (("/login", {"Content_Type": FORM}), ("/user/create", SIGNED), ("/hooks/evotor", {})):
-        assert await answered_to_the_head(served, path, small, within=1, **headers) == 0, f"{path} waits for it"
+        assert await answered_to_the_head(served, path, small, 1, **headers) == 0, f"{path} waits for it"
         assert await answered_to_the_head(served, path, ten_million, **headers) == 413, path
     assert await answered_to_the_head(served, "/inventories/stores/a/products", ten_million) == 401
     made = await served.browser.post(
         f"{served.address}/user/create", json={"userId": "01-000000000000042"}, headers=SIGNED
     )
     token = {"Authorization": f"Bearer {(await made.json())['token']}"}
-    assert await answered_to_the_head(served, "/inventories/stores/a/products", ten_million, within=1, **token) == 0
+    assert await answered_to_the_head(served, "/inventories/stores/a/products", ten_million, 1, **token) == 0
     assert ours(caplog) == [], "who hangs up in the middle wakes nobody"
 
 
