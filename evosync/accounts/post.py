@@ -77,11 +77,12 @@ class PostOffice:
         return found if is_good else None
 
     async def _is_mended(self, letter: LetterRow) -> bool:
-        """The letter tells of a connection that is not broken any more."""
+        """The letter tells of a connection that is not broken any more, or of an earlier one than that which is."""
         sides = [side for side, kind in BROKEN.items() if kind == letter.kind]
-        return bool(sides) and not await self.database.read(
-            lambda connection: connections.is_broken(connection, letter.user, sides[0])
-        )
+        if not sides:
+            return False
+        since = await self.database.read(lambda connection: connections.broken_since(connection, letter.user, sides[0]))
+        return since is None or since > letter.created_at
 
     async def _carry(self, letter: LetterRow, link: Link | None) -> None:
         values = dict(letter.values)

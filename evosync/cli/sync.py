@@ -40,7 +40,9 @@ async def sync(core: Core, options: argparse.Namespace) -> int:
     if run is None and stopping.is_set():
         raise UserError("stopped before the run began: another run of this account is going on")
     if run is None:
-        raise UserError("the run could not start: the account was suspended or its till disconnected just now")
+        raise UserError(
+            "the run could not start: the account was suspended, its mirror paused or its till disconnected just now"
+        )
     record, plan = run
     if mirror.vk is None:
         print(
@@ -104,6 +106,8 @@ async def run_planned(
             if held is not None:
                 mirror = await core.ledger.mirror(user)
                 if mirror is None or mirror.evotor is None:
+                    return None
+                if not dry and (mirror.paused_at is not None or mirror.evotor.health is Health.PARKED):
                     return None
                 message = Message(Scope.FULL, frozenset({reason}))
                 one = OneRun(core.engine, mirror, message, stopping, Mailbox(), held, dry=dry)

@@ -138,13 +138,17 @@ async def till_is_nameless(connection: AsyncConnection, user: UserId) -> bool:
     return found.first() is not None
 
 
-async def note_till_user(connection: AsyncConnection, user: UserId, till_user: str) -> None:
+async def note_till_user(
+    connection: AsyncConnection, user: UserId, till_user: str, *, connected_at: datetime | None = None
+) -> None:
     """What the till itself reported when it was read: from now on no other account can be linked to this till.
 
-    A till that another account has already stays with that one.
+    A till that another account has already stays with that one. `connected_at`: what was read through an earlier
+    connection names no till of today's.
     """
-    known = (await connection.execute(select(_e.till_user).where(_e.user_id == user).with_for_update())).first()
-    if known is None or known.till_user == till_user:
+    query = select(_e.till_user, _e.connected_at).where(_e.user_id == user).with_for_update()
+    known = (await connection.execute(query)).first()
+    if known is None or known.till_user == till_user or connected_at not in {None, known.connected_at}:
         return
     with suppress(IntegrityError):
         async with connection.begin_nested():
@@ -182,9 +186,12 @@ async def break_connection(
     return done.rowcount > 0
 
 
-async def is_broken(connection: AsyncConnection, user: UserId, side: Side) -> bool:
+async def broken_since(connection: AsyncConnection, user: UserId, side: Side) -> datetime | None:
+    """None if it is not."""
     c = _TABLES[side].c
-    return await connection.scalar(select(c.health).where(c.user_id == user)) == Health.BROKEN.value
+    query = select(c.reason_at).where(c.user_id == user, c.health == Health.BROKEN.value)
+    since: datetime | None = await connection.scalar(query)
+    return since
 
 
 async def mend_one(connection: AsyncConnection, user: UserId, side: Side) -> None:

@@ -83,17 +83,19 @@ class DbLedger:
     ) -> tuple[Product, ...]:
         return await self._database.read(lambda connection: tills.products(connection, user, of_stores=stores, ids=ids))
 
-    async def save_till(self, user: UserId, changes: TillChanges, *, at: datetime) -> None:
-        if changes:
-            await self._database.write(lambda connection: self._save_till(connection, user, changes, at))
+    async def save_till(
+        self, user: UserId, changes: TillChanges, *, at: datetime, connected_at: datetime | None = None
+    ) -> None:
+        async def save(connection: AsyncConnection) -> None:
+            await tills.save(connection, user, changes, at=at)
+            reported = {store.till_user for store in changes.stores if store.till_user}
+            if not reported and await connections.till_is_nameless(connection, user):
+                reported = {store.till_user for store in await tills.stores(connection, user) if store.till_user}
+            if len(reported) == 1:
+                await connections.note_till_user(connection, user, reported.pop(), connected_at=connected_at)
 
-    async def _save_till(self, connection: AsyncConnection, user: UserId, changes: TillChanges, at: datetime) -> None:
-        await tills.save(connection, user, changes, at=at)
-        reported = {store.till_user for store in changes.stores if store.till_user}
-        if not reported and await connections.till_is_nameless(connection, user):
-            reported = {store.till_user for store in await tills.stores(connection, user) if store.till_user}
-        if len(reported) == 1:
-            await connections.note_till_user(connection, user, reported.pop())
+        if changes:
+            await self._database.write(save)
 
     async def known_shop(
         self, user: UserId, community: CommunityId
@@ -209,6 +211,8 @@ class DbLedger:
         async def begin(connection: AsyncConnection) -> RunId | None:
             if self._lives(await mirrors.lock(connection, user)):
                 return None
+            # Now and not at its end, which it may not live to see.
+            await mirrors.compare_all(connection, user)
             beat = self._clock()
             return await runs.start(connection, user, scope=Scope.FULL, reasons=reasons, at=at, beat=beat, dry=True)
 
@@ -243,12 +247,13 @@ class DbLedger:
                 return standing.run
             if self._lives(standing):
                 return None
+            with_ = await mirrors.run_with(connection, user)  # before: of what comes after it the run hears
             if loaded is not None:
                 now = await self._load(connection, user)
                 if now is None or now.is_changed(since=loaded):
                     return None
             run = await runs.start(connection, user, scope=scope, reasons=reasons, at=at, beat=self._clock())
-            await mirrors.start(connection, user, standing, run=run, scope=scope, reasons=reasons, at=at)
+            await mirrors.start(connection, user, standing, run=run, scope=scope, reasons=reasons, at=at, with_=with_)
             begun.add(run)
             return run
 
@@ -337,8 +342,13 @@ class DbLedger:
             )
         )
 
-    async def mend_connection(self, user: UserId, side: Side) -> None:
-        await self._database.write(lambda connection: connections.mend_one(connection, user, side))
+    async def mend_connection(self, user: UserId, side: Side, *, wish_at: datetime | None = None) -> None:
+        async def mend(connection: AsyncConnection) -> None:
+            await connections.mend_one(connection, user, side)
+            if wish_at is not None:
+                await mirrors.want(connection, user, scope=Scope.FULL, reason=Reason.MENDED, at=wish_at)
+
+        await self._database.write(mend)
 
     async def mend_connections(self, side: Side, *, reason: str, since: datetime) -> int:
         return await self._database.write(

@@ -81,6 +81,7 @@ _LOCK: Final = (
 )
 _OF_USER: Final = update(mirrors).where(_m.user_id == bindparam("of_user"))
 _OF_RUN: Final = update(mirrors).where(_m.run_id == bindparam("of_run"))
+_BEGUN: Final = select(_m.user_id, _m.run_with).where(_m.run_id == bindparam("of_run")).with_for_update()
 _ENDED: Final = {
     None: _OF_RUN,
     True: _OF_RUN.values(behind_since=func.coalesce(_m.behind_since, _m.started_at)),
@@ -240,6 +241,10 @@ async def run_with(connection: AsyncConnection, user: UserId) -> str:
     """What a run depends on: which connections there are. A new token is a new connection, bad health is not."""
     row = (await connection.execute(_RUN_WITH, {"user": user})).one_or_none()
     return "" if row is None else _with(row)
+
+
+def _community(with_: str) -> str:
+    return with_.split()[2] if with_ else ""
 
 
 def _with(row: Sequence[Any]) -> str:
@@ -433,8 +438,12 @@ async def start(
     scope: Scope,
     reasons: Sequence[str],
     at: datetime,
+    with_: str = "",
 ) -> None:
-    """The run takes over what is wished for, as far as it does it. Until it ends, or dies, it is not due again."""
+    """The run takes over what is wished for, as far as it does it. Until it ends, or dies, it is not due again.
+
+    `with_`: the connections that it uses, see `run_with`.
+    """
     wished, newer = standing.wish, standing.at is not None and standing.at > at
     if wished is not None and (newer or not wished.within(scope, reasons)):
         left: dict[str, Any] = {
@@ -444,9 +453,13 @@ async def start(
         }
     else:
         left = {"wanted_at": None, "wanted_scope": None, "wanted_reasons": []}
-    with_ = await run_with(connection, user)
     now: dict[str, Any] = {"started_at": at, "next_at": None, "run_id": run, "run_with": with_}
     await connection.execute(_OF_USER, {"of_user": user, **now, **left})
+
+
+async def compare_all(connection: AsyncConnection, user: UserId) -> None:
+    """By the next run: what the till says is being stored by one that does not act on it."""
+    await connection.execute(update(mirrors).where(_m.user_id == user).values(shop_read_at=None))
 
 
 async def looked(connection: AsyncConnection, user: UserId, readings: Mapping[StoreId, StoreReading]) -> None:
@@ -483,8 +496,12 @@ async def finish(
 ) -> None:
     """Leaves alone the mirror of a run that was given up for dead and followed by another.
 
-    `behind`: see `is_behind`. A mirror is so since the start of the first run that left it so.
+    `behind`: see `is_behind`. A mirror is so since the start of the first run that left it so. What the run found of a
+    community that is not his any more is not true of the one that is.
     """
+    begun = (await connection.execute(_BEGUN, {"of_run": run})).one_or_none()
+    if begun is not None and _community(begun.run_with) != _community(await run_with(connection, begun.user_id)):
+        pauses, shop_read_at, behind = {}, None, None
     await connection.execute(
         _ENDED[behind],
         {

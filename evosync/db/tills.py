@@ -5,12 +5,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db.engine import chunked, upsert
 from evosync.db.rows import rows
-from evosync.db.tables import cached_groups, cached_products, cached_stores, item_links
+from evosync.db.tables import cached_groups, cached_products, cached_stores, item_links, vk_connections
 from evosync.domain.catalog import Group, Product, Store
 from evosync.domain.ids import CommunityId, ProductId, StoreId, UserId
 from evosync.domain.links import LinkState
@@ -212,7 +212,7 @@ async def save_statuses(
 async def show_items(
     connection: AsyncConnection, user: UserId, community: CommunityId, products: Iterable[ProductId] | None = None
 ) -> None:
-    """Note which VK items these products (or all) are in the community, as its links have it."""
+    """Note which VK items these products (or all) are in the community, as its links have it; not in a former one."""
     item = (
         select(item_links.c.item_id)
         .where(
@@ -223,7 +223,8 @@ async def show_items(
         )
         .scalar_subquery()
     )
-    noted = update(cached_products).where(_p.user_id == user).values(vk_product_id=item)
+    elsewhere = exists().where(vk_connections.c.user_id == user, vk_connections.c.group_id != community)
+    noted = update(cached_products).where(_p.user_id == user, ~elsewhere).values(vk_product_id=item)
     if products is None:
         await connection.execute(noted)
         return

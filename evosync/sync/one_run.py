@@ -40,7 +40,7 @@ from evosync.sync.mailbox import Mailbox, Message
 from evosync.sync.ports import Held, ShopSide, TillSide
 from evosync.sync.push import Allowance, Push
 from evosync.sync.shop_reading import ShopReader
-from evosync.sync.till_reading import Asked, Reading, TillReader
+from evosync.sync.till_reading import Asked, Reading, TillReader, with_missed
 from evosync.sync.work import Unwritten, Work
 
 log = logging.getLogger(__name__)
@@ -289,7 +289,7 @@ class OneRun:
         self._tally.products = len({product.id for product in reading.till.products})
         await engine.breakers.saw(Side.EVOTOR, mirror.user, None)
         if mirror.evotor.health is Health.BROKEN:
-            await engine.ledger.mend_connection(mirror.user, Side.EVOTOR)
+            await engine.ledger.mend_connection(mirror.user, Side.EVOTOR, wish_at=engine.clock() if self._dry else None)
         if mirror.vk is None or not self._has_shop():
             return Outcome.READ_ONLY
         if not full and not reading.changed:
@@ -304,7 +304,7 @@ class OneRun:
             self._refuse_if_resting(Side.EVOTOR)
             self._till = engine.sides.till(evotor)
             self._till_reader = TillReader(
-                self._mirror.user, self._till, engine.ledger, engine.clock, engine.terms.patience
+                self._mirror.user, self._till, engine.ledger, engine.clock, engine.terms.patience, evotor.connected_at
             )
         return self._till_reader
 
@@ -339,7 +339,7 @@ class OneRun:
 
     async def _mend(self, vk: VkConnection) -> None:
         """Only once writing works too: a shop that may be read and not written is told of once, not every hour."""
-        if vk.health is Health.BROKEN:
+        if vk.health is Health.BROKEN and not self._dry:
             await self._engine.ledger.mend_connection(self._mirror.user, Side.VK)
 
     async def _read_and_plan(self, shop: ShopSide, vk: VkConnection, reading: Reading, *, full: bool) -> Planned:
@@ -437,6 +437,7 @@ class OneRun:
             if error.side is Side.VK:
                 work.fail(error)
             else:  # the till will be asked again by the next run, which reads back beyond this moment
+                self._readings = with_missed(self._readings, message.named)
                 log.info("hint not read", extra={"user": self._mirror.user, "code": error.code})
 
     def _new_work(self, vk: VkConnection, shop: ShopSide) -> Work:
@@ -541,6 +542,8 @@ class OneRun:
         self._everybodys = await engine.breakers.saw(error.side, user, error)
         if isinstance(error, Throttled) and error.wait is not None:
             self._told_to_wait = error.wait
+        if error.side is Side.EVOTOR:
+            self._readings = with_missed(self._readings, self._message.named)
         finding = None
         if isinstance(error, GuardTripped) and error.got:
             finding = Finding(error.code, error.wanted, error.got, error.detail)

@@ -34,8 +34,9 @@ class Outages:
         fields = {"side": trip.side.value, "code": trip.code, "owners": trip.owners, "since": trip.since.isoformat()}
         if trip.turn is Turn.CLOSED:
             log.warning("cloud works again", extra=fields)
-            return
-        log.error("cloud in trouble for many owners, all rest", extra=fields)
+        else:
+            log.error("cloud in trouble for many owners, all rest", extra=fields)
+        # At the end once more: a run that failed just then, here or in another process, may have marked it later.
         if trip.cause == Rejected.__name__:
             task = asyncio.create_task(
                 self._ledger.mend_connections(trip.side, reason=trip.code, since=trip.since), name="mend-connections"

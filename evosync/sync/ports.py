@@ -151,7 +151,10 @@ class Ledger(Protocol):
     ) -> tuple[Product, ...]:
         """Cached products that are not gone, of these stores or of these ids (in all stores)."""
 
-    async def save_till(self, user: UserId, changes: TillChanges, *, at: datetime) -> None: ...
+    async def save_till(
+        self, user: UserId, changes: TillChanges, *, at: datetime, connected_at: datetime | None = None
+    ) -> None:
+        """And whose till it is, where it said so; of the connection made at `connected_at` alone, if that is given."""
 
     # what VK last said
     async def known_shop(
@@ -307,8 +310,8 @@ class Ledger(Protocol):
         `connected_at`: only the connection made then; one that the owner made meanwhile stays as it is.
         """
 
-    async def mend_connection(self, user: UserId, side: Side) -> None:
-        """It works again."""
+    async def mend_connection(self, user: UserId, side: Side, *, wish_at: datetime | None = None) -> None:
+        """It works again. `wish_at`: wish for a run too, where who finds it sets the owner no next turn."""
 
     async def mend_connections(self, side: Side, *, reason: str, since: datetime) -> int:
         """Undo `break_connection` for all owners since: it was the cloud, not their keys."""

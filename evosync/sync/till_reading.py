@@ -69,14 +69,23 @@ class Asked:
 
 
 class TillReader:
-    """Reads one owner's till and stores what changed."""
+    """Reads one owner's till and stores what changed. `connected_at`: see `Ledger.save_till`."""
 
-    def __init__(self, user: UserId, till: TillSide, ledger: Ledger, clock: Clock, patience: Patience) -> None:
+    def __init__(
+        self,
+        user: UserId,
+        till: TillSide,
+        ledger: Ledger,
+        clock: Clock,
+        patience: Patience,
+        connected_at: datetime | None = None,
+    ) -> None:
         self._user = user
         self._till = till
         self._ledger = ledger
         self._clock = clock
         self._patience = patience
+        self._connected_at = connected_at
 
     async def full(self, readings: Mapping[StoreId, StoreReading]) -> Reading:
         """List every store. A store that cannot be listed keeps what it last said; if none can, that is raised."""
@@ -111,7 +120,7 @@ class TillReader:
         new_stores = tuple(store for store in listed if stored.get(store.id) != store)
         total = _sum(changes, stores=new_stores, stores_gone=absent)
         if total:
-            await self._ledger.save_till(self._user, total, at=now)
+            await self._ledger.save_till(self._user, total, at=now, connected_at=self._connected_at)
         till = await self._whole_till(listed, stored, absent, whole, groups, fresh)
         changed = frozenset(product.id for product in total.products) | {gone for _, gone in total.products_gone}
         return Reading(till, fresh, changed, known)
@@ -194,7 +203,8 @@ class TillReader:
         )
         new_groups = await self._groups_for(changed, groups)
         if changed or new_groups:
-            await self._ledger.save_till(self._user, TillChanges(groups=new_groups, products=changed), at=now)
+            changes = TillChanges(groups=new_groups, products=changed)
+            await self._ledger.save_till(self._user, changes, at=now, connected_at=self._connected_at)
         ids = frozenset(product.id for product in changed)
         merged = {**rows, **touched}
         till = Till(
@@ -348,6 +358,17 @@ class TillReader:
             known = {group.id: group for group in groups if group.store == store}
             found += changed_groups(await self._till.groups(store), known)
         return tuple(found)
+
+
+def with_missed(
+    readings: Mapping[StoreId, StoreReading], named: Iterable[tuple[StoreId, ProductId]]
+) -> Mapping[StoreId, StoreReading]:
+    """Products that were to be read and were not: the next delta of their stores asks for them (Evotor FACTS 1.2)."""
+    fresh = dict(readings)
+    for store, product in named:
+        if store in fresh:
+            fresh[store] = replace(fresh[store], missed=fresh[store].missed | {product})
+    return fresh
 
 
 def _told_to_wait(reading: StoreReading, now: datetime) -> bool:

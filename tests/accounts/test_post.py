@@ -267,6 +267,26 @@ async def test_a_letter_about_a_broken_connection_waits_and_is_dropped_if_it_wor
     assert [state for state, _, _ in await desk.states()] == ["failed" if mended else "sent"]
 
 
+async def test_of_a_connection_that_was_replaced_and_broke_again_the_last_letter_alone_is_sent(desk: Desk) -> None:
+    person = await desk.person()
+    sealer = Sealer(["a key for the tests, which is long enough for it"])
+
+    async def breaks(connection: AsyncConnection, token: str, code: str, at: datetime) -> None:
+        await connections.save_evotor(connection, person.id, token, till_user="01-1", sealer=sealer, at=at)
+        await connections.break_connection(connection, person.id, Side.EVOTOR, reason=code, at=at)
+        rest = timedelta(minutes=5)
+        await tell(connection, person.id, Kind.EVOTOR_BROKEN, at=at, rest=rest, code=code, since_at=at)
+
+    await desk.database.write(lambda connection: breaks(connection, "first", "Evotor 401", NOW))
+    again = NOW + timedelta(minutes=3)
+    await desk.database.write(lambda connection: breaks(connection, "second", "Evotor 403", again))
+    desk.now = NOW + timedelta(minutes=6)
+    assert await desk.office.send_due() == 0
+    desk.now = again + timedelta(minutes=5)
+    assert await desk.office.send_due() == 1
+    assert [state for state, _, _ in await desk.states()] == ["failed", "sent"]
+
+
 async def test_a_letter_of_a_change_that_was_undone_does_not_exist(desk: Desk) -> None:
     person = await desk.person()
 

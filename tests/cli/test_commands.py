@@ -218,6 +218,23 @@ async def test_a_run_that_waits_for_another_and_is_told_to_stop_blames_nobody(
         assert "stopped before the run began: another run of this account is going on" in process.said
 
 
+async def test_a_run_that_waited_for_another_does_not_begin_on_a_mirror_that_was_paused_meanwhile(
+    person: Person, anna: Owner, redis: ArqRedis
+) -> None:
+    await redis.set(f"lease:{anna.user}", "another run's")
+    async with command(person.folder / "sync", person.environ, "sync", ANNA) as process:
+
+        async def waits() -> bool:
+            return "waiting for it to end" in process.said
+
+        await until(waits)
+        await anna.pause()
+        await redis.delete(f"lease:{anna.user}")
+        assert await process.ended() == 2
+        assert "its mirror paused" in process.said
+    assert anna.writes() == 0
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

@@ -104,6 +104,22 @@ async def test_what_a_till_reports_of_itself_is_noted_unless_another_owner_has_i
         await connect_evotor(database, olga, sealer)
 
 
+async def test_what_was_read_through_a_former_connection_names_no_till_of_the_one_there_is(
+    database: Database, olga: UserId, sealer: Sealer, ledger: DbLedger
+) -> None:
+    await connect_evotor(database, olga, sealer, till_user=None)
+    before = await ledger.mirror(olga)
+    assert before is not None
+    assert before.evotor is not None
+    connected_at = before.evotor.connected_at
+    assert connected_at is not None
+    store = TillChanges(stores=(Store(StoreId("s"), "Лавка", till_user="01-1"),))
+    await ledger.save_till(olga, store, at=NOW, connected_at=connected_at - timedelta(seconds=1))
+    assert await till_user(database, olga) is None
+    await ledger.save_till(olga, store, at=NOW, connected_at=connected_at)
+    assert await till_user(database, olga) == "01-1"
+
+
 async def test_another_till_takes_back_what_the_cloud_was_given_for_the_former(
     database: Database, olga: UserId, sealer: Sealer, ledger: DbLedger
 ) -> None:
@@ -177,6 +193,8 @@ async def test_another_community_starts_with_none_and_the_old_one_finds_its_own(
     await ledger.save_links(olga, SHOP, [Link(tea, "evo-1", LinkState.LIVE, ItemId(5))])
     await connect_vk(database, olga, sealer, OTHER_SHOP)
     assert await ledger.links(olga, OTHER_SHOP) == {}
+    assert await items_shown(database, olga) == {tea: None}
+    await ledger.save_links(olga, SHOP, [Link(tea, "evo-1", LinkState.LIVE, ItemId(5))])  # by a run that ends just now
     assert await items_shown(database, olga) == {tea: None}
     await connect_vk(database, olga, sealer)
     assert set(await ledger.links(olga, SHOP)) == {tea}

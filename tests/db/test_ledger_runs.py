@@ -1,5 +1,6 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -15,6 +16,7 @@ from evosync.domain.errors import Side
 from evosync.domain.ids import CommunityId, ProductId, RunId, StoreId, UserId
 from evosync.domain.mirror import (
     Going,
+    Mirror,
     Outcome,
     Pause,
     ProductResult,
@@ -34,7 +36,7 @@ from tests.db.conftest import NOW, begun, connect_till, new_owner
 
 SECOND = timedelta(seconds=1)
 LATER = NOW + timedelta(hours=1)
-SHOP = CommunityId(100)
+SHOP, OTHER_SHOP = CommunityId(100), CommunityId(200)
 
 
 @pytest.fixture
@@ -86,14 +88,16 @@ async def still_wanted(database: Database, user: UserId) -> bool:
     return await database.read(lambda connection: mirrors.still_wanted(connection, user))
 
 
-async def connect_both(database: Database, user: UserId, sealer: Sealer, at: datetime = NOW) -> None:
+async def connect_both(
+    database: Database, user: UserId, sealer: Sealer, at: datetime = NOW, community: CommunityId = SHOP
+) -> None:
     async with database.writing() as connection:
         await connections.save_evotor(connection, user, "evotor-token", till_user="01-1", sealer=sealer, at=at)
         await connections.save_vk(
             connection,
             user,
             "vk1.a.token-of-olga",
-            community=SHOP,
+            community=community,
             name="Лавка",
             vk_user_id=7,
             expires_at=LATER,
@@ -558,6 +562,40 @@ async def test_a_run_does_not_begin_with_what_was_there_before_a_change_whose_wi
     await ledger.want(olga, scope=Scope.FULL, reason="button", at=NOW)  # which changes nothing but the turn
     assert await ledger.start_run(olga, scope=Scope.FULL, reasons=("button",), at=NOW, loaded=loaded) is not None
     assert (await ledger.turns([olga], NOW))[olga].wish is None
+
+
+async def test_what_a_run_found_of_a_former_community_is_not_said_of_the_one_there_is(
+    ledger: DbLedger, database: Database, olga: UserId, sealer: Sealer
+) -> None:
+    await connect_both(database, olga, sealer)
+    paused = {"market.add": Pause(until=LATER, code="VK 14", step=1)}
+    for community, kept in ((OTHER_SHOP, {}), (OTHER_SHOP, paused)):
+        run = await begun(ledger, olga)
+        await connect_both(database, olga, sealer, community=community)
+        await finish(ledger, run, pauses=paused)
+        mirror = await ledger.mirror(olga)
+        assert mirror is not None
+        assert (mirror.pauses, mirror.shop_read_at) == (kept, NOW if kept else None)
+
+
+async def test_a_run_hears_of_what_was_disconnected_in_the_moment_of_its_start(
+    ledger: DbLedger, database: Database, olga: UserId, sealer: Sealer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.engine.dialect.name == "sqlite":
+        pytest.skip("one writes at a time")
+    await connect_both(database, olga, sealer)
+    loaded, load = await ledger.mirror(olga), mirrors.load
+
+    async def load_just_before(*args: Any, **values: Any) -> Mirror | None:
+        mirror = await load(*args, **values)
+        async with database.writing() as connection:
+            await connections.disconnect_vk(connection, olga)
+        return mirror
+
+    monkeypatch.setattr(mirrors, "load", load_just_before)
+    run = await ledger.start_run(olga, scope=Scope.FULL, reasons=(), at=NOW, loaded=loaded)
+    assert run is not None
+    assert await ledger.progress(olga, run, Progress(Step.MIRROR), Tally()) is Going.UNWANTED
 
 
 async def test_what_an_outage_broke_is_mended_for_all_and_due(

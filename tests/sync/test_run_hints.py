@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from evosync.db import till_accounts
 from evosync.db.tables import sync_configs
+from evosync.domain.errors import Side, Unavailable
 from evosync.domain.ids import ProductId, RunId, StoreId, UserId
 from evosync.domain.mirror import Going, Progress, RunRecord, Scope, Tally
 from evosync.sandbox.evotor.till import Product
@@ -83,6 +84,40 @@ async def test_what_a_receipt_named_while_the_cloud_failed_is_read_once_it_answe
     world.clock.forward(minutes=5)
     await owner.next_turn()
     assert (asked(world) - before)["evotor.product"] == 0, "once read it is not asked for again"
+
+
+async def test_what_a_receipt_named_while_the_cloud_rests_for_all_is_read_once_it_may_be_asked(
+    world: World, owner: Owner
+) -> None:
+    bun = next(iter(owner.store.products.values()))
+    sell(owner, bun, 2)
+    for user in range(1_001, 1_011):
+        await world.engine.breakers.saw(Side.EVOTOR, UserId(user), Unavailable(Side.EVOTOR, "Evotor 500", "down"))
+    record = await hint(owner, product_reason(StoreId(owner.store.id), ProductId(bun.id)))
+    assert (record.outcome, record.code) == ("failed", "Evotor resting")
+    world.clock.forward(minutes=3)
+    assert (await owner.next_turn()).scope is Scope.DELTA
+    assert owner.item(bun).stock == 2
+
+
+async def test_a_receipt_during_a_run_is_read_by_the_one_after_it_if_the_cloud_fails(
+    world: World, owner: Owner
+) -> None:
+    bun, roll, *_ = owner.store.products.values()
+    mailbox = Mailbox()
+    owner.change(roll, price=777)
+    hold = world.sandbox.fault("hold", "market.edit")
+    running = asyncio.create_task(owner.run(mailbox=mailbox))
+    await world.met(hold)
+    sell(owner, bun, 2)
+    failing = world.sandbox.fault("http", "evotor.product", status=401, times=None)
+    mailbox.put(Message.about(Scope.HINT, [product_reason(StoreId(owner.store.id), ProductId(bun.id))]))
+    await world.met(failing)
+    hold.release()
+    await running
+    world.sandbox.faults.clear()
+    assert (await owner.next_turn()).scope is Scope.DELTA
+    assert owner.item(bun).stock == 2
 
 
 async def test_a_wish_for_what_changed_reads_stores_that_were_read_a_moment_ago(world: World, owner: Owner) -> None:

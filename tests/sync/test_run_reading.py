@@ -5,12 +5,14 @@ import time
 from collections import Counter, deque
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
+from evosync.db.mirrors import Wish
 from evosync.domain.connection import Health
 from evosync.domain.errors import Side
-from evosync.domain.ids import ProductId, StoreId
+from evosync.domain.ids import ProductId, StoreId, UserId
 from evosync.domain.mirror import Scope, StoreState
 from evosync.sync import one_run
 from evosync.sync.mailbox import HINT, product_reason
@@ -218,6 +220,73 @@ async def test_a_till_that_takes_the_key_again_mends_the_connection(world: World
     assert till is not None
     assert till.health is Health.OK
     assert await owner.next_at() is not None
+
+
+async def test_a_look_that_finds_the_till_well_again_has_its_owner_run(world: World) -> None:
+    owner = await world.owner(1)
+    account = world.sandbox.accounts[owner.cloud_token]
+    account.revoked = True
+    await owner.run()
+    assert (await owner.next_at(), (await owner.turn()).wish) == (None, None)
+    account.revoked = False
+    assert (await owner.run(dry=True)).outcome == "read_only"
+    assert (await owner.turn()).wish == Wish(Scope.FULL, ("mended",))
+
+
+async def test_a_look_does_not_say_that_vk_can_be_written_to(world: World) -> None:
+    owner = await world.owner(3)
+    await owner.run()
+    owner.stock(1)
+    world.sandbox.fault("error", "market.add", code=7)
+    await owner.run()
+    assert await owner.vk_health() == ("broken", "VK 7")
+    await owner.run(dry=True)
+    assert await owner.vk_health() == ("broken", "VK 7")
+    await owner.run()
+    assert await owner.vk_health() == ("ok", "")
+
+
+async def test_an_owner_whom_an_outage_broke_after_all_were_mended_is_mended_at_its_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners = [await world.owner(1) for _ in range(3)]
+    late, *others = owners
+    for owner in owners:
+        world.sandbox.accounts[owner.cloud_token].revoked = True
+    asked, mended = asyncio.Event(), asyncio.Event()
+    breaks, mends = world.ledger.break_connection, world.ledger.mend_connections
+
+    async def breaks_late(user: UserId, *args: Any, **values: Any) -> bool:
+        if user == late.user:
+            asked.set()
+            await mended.wait()
+        return await breaks(user, *args, **values)
+
+    async def mends_and_says_so(*args: Any, **values: Any) -> int:
+        count = await mends(*args, **values)
+        mended.set()
+        return count
+
+    monkeypatch.setattr(world.ledger, "break_connection", breaks_late)
+    monkeypatch.setattr(world.ledger, "mend_connections", mends_and_says_so)
+    running = asyncio.create_task(late.run())
+    async with asyncio.timeout(30):
+        await asked.wait()
+        for owner in others:
+            await owner.run()
+        await running
+    assert (await late.next_at(), (await late.turn()).wish) == (None, None)
+    for owner in owners:
+        world.sandbox.accounts[owner.cloud_token].revoked = False
+    mended.clear()
+    world.clock.forward(minutes=3)
+    await others[0].run()
+    async with asyncio.timeout(30):
+        await mended.wait()
+    till = (await late.mirror()).evotor
+    assert till is not None
+    assert till.health is Health.OK
+    assert (await late.turn()).wish is not None
 
 
 async def test_a_till_cloud_that_refuses_everybody_breaks_nobody_and_puts_nobody_to_sleep(world: World) -> None:

@@ -1,5 +1,6 @@
 """Which of the three steps a run takes, and what it leaves behind."""
 
+import asyncio
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -140,5 +141,19 @@ async def test_what_a_look_saw_is_not_lost_to_the_next_run(world: World) -> None
     owner.stock(1)
     owner.change(next(iter(owner.store.products.values())), price=777.0)
     await owner.run(dry=True)
+    assert (await owner.run(Scope.DELTA)).outcome == "ok"
+    owner.assert_mirrored()
+
+
+async def test_nor_is_what_a_look_saw_that_was_cut_short(world: World) -> None:
+    owner = await world.owner(3)
+    await owner.run()
+    owner.change(next(iter(owner.store.products.values())), price=777.0)
+    hold = world.sandbox.fault("hold", "market.get")
+    looking = asyncio.create_task(owner.run(dry=True))
+    await world.met(hold)
+    looking.cancel()
+    await asyncio.wait([looking])
+    hold.release()
     assert (await owner.run(Scope.DELTA)).outcome == "ok"
     owner.assert_mirrored()

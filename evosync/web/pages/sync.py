@@ -30,6 +30,7 @@ from evosync.words.language import Words, marked
 DRAWN: Final = 24
 LISTED: Final = 6
 _A_DAY: Final = timedelta(days=1)
+_A_DOUBLE_CLICK: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,10 @@ async def run(request: web.Request) -> web.Response:
         if now.paused_at is not None:
             return "/sync", "you", marked("You paused it: resume first")
         if is_running(now, client.at) and now.going is not None and now.going.scope is Scope.FULL:
-            if now.going.step not in {None, Step.CATALOG}:  # it has read the till: what changed since is in no plan
+            # What the till or VK said before is in its plan already; a deletion there is in no delta.
+            if now.going.step not in {None, Step.CATALOG}:
+                await due.want(connection, user, scope=Scope.FULL, reason=Reason.ASKED, at=client.at)
+            elif client.at - now.going.started_at > _A_DOUBLE_CLICK:
                 await due.want(connection, user, scope=Scope.DELTA, reason=Reason.ASKED, at=client.at)
             return "/sync", "ok", marked("An update is already running")
         await due.want(connection, user, scope=Scope.FULL, reason=Reason.ASKED, at=client.at)
