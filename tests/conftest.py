@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 from arq.connections import ArqRedis
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from evosync.queue import close_redis, open_redis
 from evosync.settings import names
 from tests import services
+
+# A slow machine is no fault of what is tested.
+settings.register_profile("patient", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))
+settings.load_profile("patient")
 
 CATALOGS = Path(__file__).resolve().parents[2] / "shared" / "data" / "catalogs"
 

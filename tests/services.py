@@ -272,7 +272,7 @@ def _redis_says(port: int, command: bytes) -> bytes:
         return b""
 
 
-async def strays(grace: float = 1.0) -> list[str]:
+async def strays(grace: float = 10.0) -> list[str]:
     """Tasks that are still running beside this one; those about to end get `grace` seconds. They are cancelled."""
     tasks = asyncio.all_tasks() - {task for task in [asyncio.current_task()] if task is not None}
     if not tasks:

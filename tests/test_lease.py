@@ -12,7 +12,7 @@ from evosync.sync.ports import Lease
 from tests import services
 
 ANNA, BORIS = UserId(1), UserId(2)
-SHORT = timedelta(milliseconds=600)
+SHORT = timedelta(seconds=3)
 
 
 async def eventually(so: Callable[[], bool]) -> None:
@@ -66,13 +66,12 @@ async def test_another_process_is_turned_away(redis: ArqRedis, other_redis: ArqR
 
 
 async def test_a_lease_is_renewed_for_as_long_as_the_run_goes_on(redis: ArqRedis, other_redis: ArqRedis) -> None:
-    ttl = timedelta(milliseconds=1200)
-    async with RedisLease(redis, ttl=ttl).hold(ANNA) as held:
+    async with RedisLease(redis, ttl=SHORT).hold(ANNA) as held:
         assert held is not None
-        until = asyncio.get_running_loop().time() + 1.5
+        until = asyncio.get_running_loop().time() + 1.2 * SHORT.total_seconds()
         await eventually(lambda: asyncio.get_running_loop().time() > until)
         assert not held.lost
-        async with RedisLease(other_redis, ttl=ttl).hold(ANNA) as second:
+        async with RedisLease(other_redis, ttl=SHORT).hold(ANNA) as second:
             assert second is None
 
 
@@ -123,8 +122,8 @@ async def test_a_redis_that_is_silent_takes_the_lease_away_in_time(private_redis
 
 async def test_a_redis_that_comes_back_in_time_leaves_the_lease(private_redis: services.RedisServer) -> None:
     redis = open_redis(private_redis.url)
-    ttl = 3.0
-    async with RedisLease(redis, ttl=timedelta(seconds=ttl)).hold(ANNA) as held:
+    ttl = SHORT.total_seconds()
+    async with RedisLease(redis, ttl=SHORT).hold(ANNA) as held:
         assert isinstance(held, RedisHeld)
         private_redis.server.freeze()
         blocked_at = held._valid_until - ttl + ttl / 3 + 0.1  # its first renewal is on its way

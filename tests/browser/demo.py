@@ -87,7 +87,7 @@ def demo(folder: Path, **settings: str) -> Iterator[Demo]:
         server.stop()
 
 
-def waited(look: Callable[[], T], seconds: float = 45) -> T:
+def waited(look: Callable[[], T], seconds: float = 90) -> T:
     """What `look` finds, as soon as it finds anything: another process sends no event."""
     until = time.monotonic() + seconds
     while not (found := look()):

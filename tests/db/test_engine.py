@@ -102,7 +102,7 @@ async def test_writers_of_one_process_take_turns_so_that_none_starves(migrated_f
     await impatient.close()
 
 
-SLOW = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000) SELECT max(i) FROM n"
+SLOW = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT max(i) FROM n"
 
 
 async def test_a_writer_cancelled_in_the_middle_of_a_question_does_not_keep_sqlites_lock(migrated_file: Path) -> None:
@@ -125,7 +125,7 @@ async def test_a_writer_cancelled_in_the_middle_of_a_question_does_not_keep_sqli
     writer.cancel()
     await asyncio.wait([writer])
     assert kept
-    with contextlib.closing(sqlite3.connect(migrated_file, isolation_level=None, timeout=0.5)) as other:
+    with contextlib.closing(sqlite3.connect(migrated_file, isolation_level=None, timeout=5)) as other:
         other.execute("BEGIN IMMEDIATE")
     await database.close()
 

@@ -152,10 +152,10 @@ async def test_too_many_requests_are_waited_out_or_handed_on(shop: Shop) -> None
 
 
 async def test_stores_are_read_side_by_side(shop: Shop) -> None:
-    shop.sandbox.latency.evotor = 0.1
+    shop.sandbox.latency.evotor = 0.3
     till = shop.till()
     began = time.monotonic()
     reads: list[Callable[[StoreId], Awaitable[object]]] = [till.groups] * 5 + [till.products] * 5
     await asyncio.gather(*(read(shop.store) for read in reads))
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
     assert till.requests == 20

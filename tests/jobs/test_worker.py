@@ -175,7 +175,9 @@ async def test_a_tick_for_many_takes_few_jobs_and_reaches_all(house: House) -> N
         await house.wishes.want(user, scope=Scope.DELTA, reason=ROUTINE, at=NOW)
     assert await tasks.tick({tasks.CONTEXT: replace(house.context, batch=200)}) <= 16
     async with working(house.jobs()):
-        assert sorted([(await house.next_run())[0] for _ in many]) == many
+        found: set[UserId] = set()
+        while len(found) < len(many):  # a real tick may come, which names some once more
+            found.add((await house.next_run())[0])
 
 
 async def test_a_tick_nudges_who_comes_before_the_next_at_his_time(house: House, redis: ArqRedis) -> None:

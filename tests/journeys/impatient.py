@@ -22,7 +22,7 @@ def impatient_worker(folder: Path, environ: Mapping[str, str]) -> Iterator[Proce
 def _impatient(output: str, environ: Mapping[str, str], arguments: Sequence[str]) -> None:
     _take_over(output, environ)
     # Nobody else uses this process.
-    late, stuck = timedelta(seconds=13), timedelta(seconds=4)
+    late, stuck = timedelta(seconds=13), timedelta(seconds=8)
     vars(health).update(TICK_LATE=late, STUCK=stuck, _KEPT=0.5, _PATIENCE=1.0)
     vars(app)["Nurse"] = partial(health.Nurse, pause=1.0)
     sys.exit(main(arguments))

@@ -38,6 +38,10 @@ def environment(world: World, folder: Path, *, database: str, redis: str, **more
     } | more
 
 
+CALM = {"LEASE_SECONDS": "15", "VK_TIMEOUT_SECONDS": "60"}
+"""For `environment`, where neither is what is shown: a slow machine loses no lease and gives no held call up."""
+
+
 class Process:
     """A process of the service; see `started`."""
 

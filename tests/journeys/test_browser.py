@@ -146,7 +146,7 @@ def change_a_price(page: Page, service: Service) -> None:
         till.goto(address)
         return what in re.sub(r"\s", " ", till.locator("body").inner_text())
 
-    waited(lambda: follows(f"{shop['shop_url']}?q=Капучино", "777"), 40)
+    waited(lambda: follows(f"{shop['shop_url']}?q=Капучино", "777"))
     products = f"{service.url}/catalog/stores/{shop['store_id']}/products?q=капучино"
     waited(lambda: follows(products, "777"))
     till.close()

@@ -61,7 +61,7 @@ def nothing_special() -> None:
 def _held(output: str, environ: Mapping[str, str], arguments: Sequence[str], hold: Callable[[], None]) -> None:
     _take_over(output, environ)
     # In a process of its own, which nobody else uses. `settle` is called when all is open.
-    vars(watchdog).update(LIMIT=LIMIT, _LAST_WORDS=1.0)
+    vars(watchdog).update(LIMIT=LIMIT)
     vars(serve)["settle"] = lambda: asyncio.get_running_loop().call_later(0.2, hold)
     sys.exit(main(arguments))
 

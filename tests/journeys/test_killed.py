@@ -7,6 +7,7 @@ the shop's business goes on, and at random from the start of the whole service o
 import asyncio
 import contextlib
 import random
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,11 @@ async def kill_again_and_again(
         hold = world.sandbox.fault(
             "hold", dice.choice(METHODS), when=dice.choice(("before", "after")), skip=dice.choice((0, 0, 1, 3, 7))
         )
+        before = len(world.sandbox.ledger.arrivals)
         async with mirror_run(folder, environ, owner.user) as process:
             ended, met = asyncio.ensure_future(process.ended()), asyncio.ensure_future(hold.reached.wait())
-            await asyncio.wait({ended, met}, timeout=dice.uniform(1, 4), return_when=asyncio.FIRST_COMPLETED)
+            await until(partial(_has_asked, world, before))  # however slowly it begins
+            await asyncio.wait({ended, met}, timeout=dice.uniform(0.5, 3), return_when=asyncio.FIRST_COMPLETED)
             struck += hold.reached.is_set()
             await process.kill()
             met.cancel()
@@ -54,6 +57,10 @@ async def kill_again_and_again(
     before = owner.writes()
     record = await owner.run()
     assert (record.outcome, owner.writes()) == ("ok", before)
+
+
+async def _has_asked(world: World, before: int) -> bool:
+    return len(world.sandbox.ledger.arrivals) > before
 
 
 def assert_all_there(owner: Owner) -> None:

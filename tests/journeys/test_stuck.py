@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.journeys.impatient import impatient_worker
-from tests.journeys.process import environment
+from tests.journeys.process import CALM, environment
 from tests.journeys.workers import done, until, wish
 from tests.sync.world import World
 
@@ -14,7 +14,7 @@ async def test_a_run_whose_till_never_answers_is_ended_and_begun_anew_in_a_worke
     world = sqlite_world
     owner = await world.owner(5)
     hung = world.sandbox.fault("hold", "evotor.products")
-    environ = environment(world, tmp_path / "service", database=sqlite_url, redis=redis_url)
+    environ = environment(world, tmp_path / "service", database=sqlite_url, redis=redis_url, **CALM)
     environ["EVOTOR_TIMEOUT_SECONDS"] = "600"
     with impatient_worker(tmp_path / "service", environ) as worker:
         await wish(world, redis_url, owner)

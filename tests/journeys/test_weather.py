@@ -111,7 +111,7 @@ class Weather(Trade):
             else:
                 await turn()
             await self.crew.replace_the_dead()
-        await until(self.it_was_no_fine_day, 40)
+        await until(self.it_was_no_fine_day, 90)
 
     async def it_was_no_fine_day(self) -> bool:
         """Whether a third of the clouds' faults have struck; on a slow machine they wait for the workers to ask."""
@@ -170,6 +170,7 @@ async def any_weather(world: World, mariadb: MariaDB, url: str, redis: RedisServ
     owners = [await world.owner(PRODUCTS) for _ in range(SHOPS)]
     more = {
         "VK_REQUESTS_PER_SECOND": "8", "VK_BATCH_LIMIT": "5", "VK_SETTLE_SECONDS": "8", "VK_TIMEOUT_SECONDS": "3",
+        "LEASE_SECONDS": "8",
         "EVOTOR_TIMEOUT_SECONDS": "3",
     }  # fmt: skip
     environ = environment(world, folder, database=mariadb.for_an_app(url), redis=redis.url) | more

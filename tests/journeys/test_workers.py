@@ -1,6 +1,7 @@
 """Worker processes with one Redis and one database between them, and what can befall each of the three."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -13,9 +14,10 @@ from sqlalchemy import select
 from evosync.db.tables import sync_runs
 from evosync.domain.ids import UserId
 from tests.hard.sees import sees
-from tests.journeys.process import Process, command, environment, mirror_run
+from tests.journeys.process import CALM, Process, command, environment, mirror_run
 from tests.journeys.visitor import Visitor, address_of, give_password, visitor
 from tests.journeys.workers import done, until, wish, workers
+from tests.lag import worst_lag
 from tests.services import MariaDB, RedisServer
 from tests.sync.world import Owner, World
 
@@ -40,10 +42,11 @@ async def test_two_workers_never_run_an_owner_twice_at_a_time_and_keep_one_rate_
     # The same person's token serves a second shop, whose runs the other worker may have.
     two = await world.owner(12, vk_token=one.vk_token)
     three = await world.owner(12)
-    world.sandbox.vk.requests_per_second = 3
+    world.sandbox.vk.requests_per_second = 1000  # counted, not refused
     world.sandbox.reset_counters()
-    environ = environment(world, tmp_path / "service", database=mariadb_url, redis=redis_url)
+    environ = environment(world, tmp_path / "service", database=mariadb_url, redis=redis_url, **CALM)
     environ |= {"VK_REQUESTS_PER_SECOND": "3"}
+    lag = asyncio.create_task(worst_lag())
     async with workers(tmp_path / "service", environ, 2) as processes:
         for _ in range(3):
             await wish(world, redis_url, one, two, three, times=3)
@@ -55,9 +58,10 @@ async def test_two_workers_never_run_an_owner_twice_at_a_time_and_keep_one_rate_
         assert owner.community.writes["market.add"] == 12
         times = await run_times(world, owner.user)
         assert all(ended <= begun for (_, ended), (begun, _) in pairwise(times))
-    # Two rates would be six in a second. A tenth is left to this busy process, whose loop is the receiver too;
-    # the pacer's own tests are the exact ones.
-    assert max(world.sandbox.ledger.most_in_window(0.9).values()) <= 3
+    # Two rates would be thirty. How late this process counts, being the receiver too, is left to it; the pacer's own
+    # tests are the exact ones.
+    lag.cancel()
+    assert max(world.sandbox.ledger.most_in_window(5).values()) <= 3 * (5 + await lag) + 2
 
 
 async def test_a_hundred_nudges_at_once_are_three_runs_at_most(
@@ -65,8 +69,7 @@ async def test_a_hundred_nudges_at_once_are_three_runs_at_most(
 ) -> None:
     world = sqlite_world
     owner = await world.owner(10)
-    environ = environment(world, tmp_path / "service", database=sqlite_url, redis=redis_url)
-    environ |= {"VK_TIMEOUT_SECONDS": "60"}
+    environ = environment(world, tmp_path / "service", database=sqlite_url, redis=redis_url, **CALM)
     hold = world.sandbox.fault("hold", "market.add", when="after")
     async with workers(tmp_path / "service", environ, 1):
         await wish(world, redis_url, owner)
@@ -84,13 +87,14 @@ async def test_a_killed_worker_is_replaced_by_another_within_thirty_seconds(
 ) -> None:
     world = mariadb_world
     owner = await world.owner(10)
-    environ = environment(world, tmp_path / "service", database=mariadb_url, redis=redis_url)
+    environ = environment(world, tmp_path / "service", database=mariadb_url, redis=redis_url, VK_TIMEOUT_SECONDS="60")
     del environ["LEASE_SECONDS"]  # as it comes
     hold = world.sandbox.fault("hold", "market.add", when="after", skip=3)
     async with workers(tmp_path / "one", environ, 1) as (first,):
         await wish(world, redis_url, owner)
         await world.met(hold)
         async with workers(tmp_path / "two", environ, 1):
+            await until(_just_after_a_tick)  # the next one that can find him comes the sooner after his lease has ended
             await first.kill()
             died = world.clock()
             assert (await sees(owner)).title == "Updating the shop"
@@ -123,6 +127,10 @@ async def test_a_worker_told_to_stop_finishes_what_it_has_in_hand_and_goes_on_af
         await until(lambda: done(owner))
     owner.assert_mirrored()
     assert world.sandbox.ledger.calls["market.add"] == 260
+
+
+async def _just_after_a_tick() -> bool:
+    return time.time() % 10 < 2
 
 
 async def _said(process: Process, word: str) -> bool:
@@ -237,5 +245,5 @@ async def test_a_nudge_that_redis_lost_costs_one_tick(
     await redis.flushall()
     await redis.aclose()
     async with workers(tmp_path / "service", environ, 1):
-        await until(lambda: done(owner), seconds=30)
+        await until(lambda: done(owner))  # nothing but a tick finds him
     owner.assert_mirrored()
