@@ -35,7 +35,7 @@ SILENCE = timedelta(seconds=15)
 """A run whose heart has not beaten for so long has lost its worker."""
 
 MOST_REASONS = 100
-"""Beyond these a wish no longer says what to look at, but to look at all that changed."""
+"""Beyond these a wish no longer says what to look at, but to look at everything."""
 
 _m = mirrors.c
 _u = users.c
@@ -108,8 +108,8 @@ class Wish:
         """The wider scope, all reasons once, in order."""
         merged = tuple(dict.fromkeys((*self.reasons, *reasons)))
         wider = self.scope.with_(scope)
-        if len(merged) > MOST_REASONS:
-            return Wish(wider.with_(Scope.DELTA), merged[:MOST_REASONS])
+        if len(merged) > MOST_REASONS:  # sales are in no delta (Evotor FACTS 1.2)
+            return Wish(Scope.FULL, merged[:MOST_REASONS])
         return Wish(wider, merged)
 
     def within(self, scope: Scope, reasons: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from evosync.domain.catalog import Group, Product, Store, Till
-from evosync.domain.errors import CloudError, NotFound, Side, Throttled, Unavailable, Unpaid
+from evosync.domain.errors import CloudError, NotFound, Operators, Side, Throttled, Unavailable, Unpaid
 from evosync.domain.ids import ROOT, GroupId, ProductId, StoreId, UserId
 from evosync.domain.listing import Listing, changed_groups, changed_products, doubt, gone_products
 from evosync.domain.mirror import KnownProduct, StoreReading, StoreState, TillChanges
@@ -109,8 +109,11 @@ class TillReader:
             alive = sum(1 for product in known[store.id].values() if not product.gone)
             grouped = sum(1 for group in groups if group.store == store.id)
             held = doubt(answer, alive, grouped, before, now=now, apart=self._patience.held)
-            if held is not None:
+            if held is not None:  # what is doubted is that the rest is gone; what is there is as it says
                 fresh[store.id] = held
+                there = _changes(answer, known[store.id], groups)
+                changes.append(replace(there, groups_gone=(), products_gone=()))
+                groups = _merge_groups(groups, there.groups)
                 continue
             whole[store.id] = answer
             changes.append(_changes(answer, known[store.id], groups))
@@ -250,6 +253,9 @@ class TillReader:
             return await self._till.product(store, product)
         except (Unpaid, NotFound, Throttled, Unavailable) as error:
             return error
+        except Operators as error:  # an id that is none: it must not keep the others from being read
+            log.warning("product not asked for", extra={"user": self._user, "store": store, "code": error.code})
+            return error
 
     def _answered_lately(self, reading: StoreReading, now: datetime) -> bool:
         last = max(filter(None, (reading.full_at, reading.delta_at)), default=None)
@@ -296,7 +302,10 @@ class TillReader:
         if reading.state is not StoreState.OK:
             return reading  # it is asked again at a time of its own
         failures = before.failures + 1
-        retry_at = now + self._rest(failures, error, self._patience.part)
+        rest = self._rest(failures, error, self._patience.part)
+        if not isinstance(error, Throttled):  # it may be that product alone: the others are not kept waiting for it
+            rest = min(rest, self._patience.whole)
+        retry_at = now + rest
         return replace(
             reading, code=error.code, failures=failures, retry_at=max(retry_at, reading.retry_at or retry_at)
         )

@@ -355,12 +355,12 @@ async def test_wishes_add_up_to_the_widest_at_the_earliest(ledger: DbLedger, olg
     assert await ledger.due(NOW, 10) == [olga]
 
 
-async def test_a_flood_of_hints_becomes_one_look_at_all_that_changed(ledger: DbLedger, olga: UserId) -> None:
+async def test_a_flood_of_hints_becomes_one_look_at_everything(ledger: DbLedger, olga: UserId) -> None:
     for number in range(mirrors.MOST_REASONS + 5):
         await ledger.want(olga, scope=Scope.HINT, reason=f"product {number}", at=NOW)
     wish = (await ledger.turns([olga], NOW))[olga].wish
     assert wish is not None
-    assert wish.scope is Scope.DELTA
+    assert wish.scope is Scope.FULL
     assert len(wish.reasons) == mirrors.MOST_REASONS
 
 

@@ -100,6 +100,35 @@ async def test_what_a_receipt_named_while_the_cloud_rests_for_all_is_read_once_i
     assert owner.item(bun).stock == 2
 
 
+async def test_an_id_that_evotor_does_not_take_for_one_keeps_no_other_product_back(world: World, owner: Owner) -> None:
+    bun, roll, *_ = owner.store.products.values()
+    refused = world.sandbox.fault("http", "evotor.product", status=400, times=None)
+    sell(owner, bun, 2)
+    record = await hint(owner, product_reason(StoreId(owner.store.id), ProductId(bun.id)))
+    assert (record.outcome, refused.struck) == ("ok", 1)
+    owner.change(roll, price=777)
+    world.clock.forward(minutes=5)
+    await owner.next_turn()
+    assert owner.item(roll).kopecks == 777_00
+    assert refused.struck == 1, "and it is not asked for again"
+
+
+async def test_a_product_that_can_never_be_read_keeps_its_store_back_for_minutes_at_most(
+    world: World, owner: Owner
+) -> None:
+    bun, roll, *_ = owner.store.products.values()
+    world.sandbox.fault("http", "evotor.product", status=500, times=None)
+    await hint(owner, product_reason(StoreId(owner.store.id), ProductId(bun.id)))
+    for price in range(101, 107):
+        for _ in range(4):
+            await owner.next_turn()
+        owner.change(roll, price=price)
+        changed = world.clock()
+        while owner.item(roll).kopecks != price * 100:
+            await owner.next_turn()
+        assert world.clock() - changed <= timedelta(minutes=13)
+
+
 async def test_a_receipt_during_a_run_is_read_by_the_one_after_it_if_the_cloud_fails(
     world: World, owner: Owner
 ) -> None:

@@ -145,6 +145,22 @@ async def test_an_empty_or_half_listing_is_held_until_two_agree_minutes_apart(wo
     assert len([item for item in owner.items if not item.hidden]) == left
 
 
+async def test_prices_in_a_listing_that_is_doubted_are_taken_and_nothing_is_hidden(world: World) -> None:
+    owner = await world.owner(12)
+    await owner.run()
+    kept, *others = owner.store.products.values()
+    for product in others[:7]:
+        owner.store.remove_product(product.id)
+    await owner.run()
+    owner.change(kept, price=777)
+    for product in others[7:10]:  # each listing is another one than that before it
+        owner.store.remove_product(product.id)
+        world.clock.forward(minutes=5)
+        await owner.next_turn()
+    assert owner.item(kept).kopecks == 777_00
+    assert not [item for item in owner.items if item.hidden]
+
+
 @pytest.mark.parametrize("listing", ["evotor.products", "evotor.groups"])
 async def test_an_empty_listing_that_was_a_mistake_hides_and_moves_nothing(world: World, listing: str) -> None:
     owner = await world.owner(6)

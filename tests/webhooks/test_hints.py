@@ -184,6 +184,17 @@ async def test_a_body_of_another_user_is_refused_and_changes_nothing(cloud: Clou
     assert await cloud.wish() == (None, [])
 
 
+async def test_a_document_about_more_products_than_are_read_one_by_one_asks_for_everything(
+    cloud: Cloud, world: World
+) -> None:
+    """A sale is in no list of what changed."""
+    token = await cloud.owner(stock="till")
+    items = [{"id": f"product-{number}"} for number in range(60)]
+    await cloud.call("/receipts", RECEIPT | {"data": {"storeId": STORE, "items": items}}, token=token)
+    await nudged(world)
+    assert await cloud.wish() == ("full", ["hook"])
+
+
 @pytest.mark.parametrize("raw", [b"{", b'"text"', b"[1]", b"\xff"])
 async def test_a_body_without_sense_has_its_code_and_the_store_is_looked_at_all_the_same(
     cloud: Cloud, world: World, raw: bytes

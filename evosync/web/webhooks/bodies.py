@@ -184,9 +184,9 @@ def sold(value: Any, *, store: str = "") -> Named:
             continue
         stores.add(StoreId(here))
         products |= {(StoreId(here), ProductId(product)) for product in _products(inner, 0)}
-    if len(products) > _MOST_NAMED:
-        products = set()
-    return Named(frozenset(stores), frozenset(products), everywhere=not stores)
+    too_many = len(products) > _MOST_NAMED
+    # Then only a whole listing shows what was sold: it is in no delta (Evotor FACTS 1.2).
+    return Named(frozenset(stores), frozenset(() if too_many else products), everywhere=not stores, gone=too_many)
 
 
 def event_named(row: Row) -> Named:

@@ -60,7 +60,7 @@ class _Wants:
         self.stores |= {store for store in stores if store is not None} - {store for store, _ in touched}
 
     def wishes(self) -> list[tuple[Scope, str]]:
-        if self.full:
+        if self.full or len(self.products) > _MOST:
             return [(Scope.FULL, Reason.HOOK)]
         reasons = [HINT + store for store in sorted(self.stores)]
         reasons += [product_reason(store, product) for store, product in sorted(self.products)]
