@@ -73,12 +73,20 @@ secret() {
 	stripped "$value"
 }
 
-# `put NAME VALUE` writes it into .env in place of what stood there; the file is replaced whole, its rights stay.
+# `put NAME VALUE` writes it into .env in place of what stood there; the file is replaced whole, its rights stay. Where it
+# cannot be read or written to its end it stays as it is, for it may hold the only SECRET_KEY; then this ends with 2.
 put() {
 	local file=${ENV_FILE:-.env} new
-	new=$(mktemp "$file.XXXXXX")
-	cp -p "$file" "$new"
-	{ grep -a -v -E "^[[:space:]]*(export[[:space:]]+)?$1[[:space:]]*=" "$file" || true; } >"$new"
-	printf '%s=%s\n' "$1" "$2" >>"$new"
-	mv "$new" "$file"
+	new=$(mktemp "$file.XXXXXX") || return 2
+	if cp -p "$file" "$new" && others "$1" "$file" >"$new" && printf '%s=%s\n' "$1" "$2" >>"$new"; then
+		mv "$new" "$file" && return
+	fi
+	rm -f "$new"
+	echo "deploy/read_env.sh: $1 could not be written into $file, which stays as it was" >&2
+	return 2
+}
+
+# The lines of a file that set anything else than NAME; grep ends with 1 where there is none, and with more if it failed.
+others() {
+	grep -a -v -E "^[[:space:]]*(export[[:space:]]+)?$1[[:space:]]*=" "$2" || (($? == 1))
 }

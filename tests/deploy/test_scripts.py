@@ -152,6 +152,42 @@ def test_a_configuration_that_nginx_refuses_is_taken_back(machine: Machine) -> N
     assert conf.read_text() == "what worked before"
 
 
+@pytest.mark.parametrize("body", ["exit 1", "exit 0"])
+def test_where_no_certificate_is_got_what_worked_before_is_back(machine: Machine, body: str) -> None:
+    machine.env_file.write_text("DOMAIN=other.example.ru\n")
+    conf = machine.folder / "nginx" / "evosync.conf"
+    conf.parent.mkdir()
+    conf.write_text("what worked before")
+    machine.command("certbot", f'cp "{conf}" "{machine.folder}/during"; {body}')
+    done = machine.run("certificate.sh")
+    assert done.returncode == 2
+    assert "return 503" in (machine.folder / "during").read_text()
+    assert (conf.read_text(), [file.name for file in conf.parent.iterdir()]) == ("what worked before", [conf.name])
+    assert "the configuration of before is back" in done.stderr
+    assert machine.calls.read_text().splitlines()[-2:] == ["nginx -t -q", "nginx -s reload"]
+
+
+def test_a_former_configuration_that_nginx_refuses_by_now_is_kept_and_does_not_stop_nginx(machine: Machine) -> None:
+    machine.env_file.write_text("DOMAIN=other.example.ru\n")
+    conf = machine.folder / "nginx" / "evosync.conf"
+    conf.parent.mkdir()
+    conf.write_text("its certificate is gone")
+    machine.command("nginx", f'[ "$1" != -t ] || ! grep -q gone "{conf}"')
+    machine.command("certbot", "exit 1")
+    kept = conf.with_name("evosync.conf.before")
+    for _ in range(2):
+        done = machine.run("certificate.sh")
+        assert (done.returncode, f"it is kept as {kept}" in done.stderr) == (2, True)
+        assert "return 503" in conf.read_text()
+        assert kept.read_text() == "its certificate is gone"
+    live = machine.folder / "letsencrypt" / "live" / "other.example.ru"
+    machine.command("certbot", f'mkdir -p "{live}"; touch "{live}/fullchain.pem"')
+    done = machine.run("certificate.sh")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "server_name other.example.ru;" in conf.read_text()
+    assert [file.name for file in conf.parent.iterdir()] == [conf.name]
+
+
 def said(machine: Machine, call: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """What a function of read_env.sh answers."""
     environ = {"PATH": os.environ["PATH"], "ENV_FILE": str(machine.env_file)}
@@ -239,6 +275,24 @@ def test_a_key_that_cannot_be_read_is_never_called_in_place_after_a_restore(serv
     assert done.returncode == 0, done.stderr
     assert "in place already" not in done.stdout
     assert "old.key holds a $" in done.stderr
+
+
+def test_what_is_put_into_the_env_file_replaces_what_stood_there(machine: Machine) -> None:
+    for before, after in (("X=a\nSECRET_KEY=k\n", "SECRET_KEY=k\nX=b\n"), (" export X = a\n", "X=b\n"), ("", "X=b\n")):
+        machine.env_file.write_text(before)
+        done = said(machine, "put", "X", "b")
+        assert (done.returncode, done.stderr, machine.env_file.read_text()) == (0, "", after)
+
+
+@pytest.mark.parametrize("status", [2, 137])
+def test_an_env_file_that_cannot_be_read_to_its_end_stays_whole(server: Machine, status: int) -> None:
+    assert server.run("update.sh", BACKUPS=str(server.folder / "backups")).returncode == 0
+    before, real = server.env_file.read_text(), shutil.which("grep")
+    server.command("grep", f'case "$*" in *-v*) echo half; exit {status};; esac; exec {real} "$@"')
+    done = server.run("rollback.sh")
+    assert (done.returncode, server.env_file.read_text()) == (2, before)
+    assert f"could not be written into {server.env_file}, which stays as it was" in done.stderr
+    assert not list(server.folder.glob(".env.*"))
 
 
 def test_what_stands_in_the_env_file_is_never_run(machine: Machine) -> None:
