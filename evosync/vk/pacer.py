@@ -103,7 +103,8 @@ class MemoryPacer:
 
 # The sums are those of `pace`. Two things are added. A Redis that was emptied or restarted has
 # forgotten (some of) the departures that were promised: all tokens then keep quiet for as long as
-# such a promise can reach. A caller that woke late says which slot it holds: if nobody reserved
+# such a promise can reach. So they do where the clock was set back, by which it would still be born
+# in the future, and all would wait until then. A caller that woke late says which slot it holds: if nobody reserved
 # after it, the slot moves to now; if it is hardly late, it may go; else it queues again.
 _RESERVE = """
 local time = redis.call('TIME')
@@ -114,7 +115,7 @@ local info = redis.pcall('INFO', 'server')
 local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
 local server = redis.call('HMGET', KEYS[2], 'run', 'born')
 local born = tonumber(server[2])
-if not born or server[1] ~= run then
+if not born or server[1] ~= run or born > now then
   born = now
   redis.call('HSET', KEYS[2], 'run', run, 'born', string.format('%.0f', born))
 end
@@ -157,6 +158,8 @@ return 0
 _FURTHEST = 700_000
 """How far ahead a departure is promised. Beyond that a caller asks again later."""
 _QUIET = _FURTHEST + pace.SECOND
+_ASK_AGAIN = 3 * pace.SECOND
+"""The longest that a caller sleeps before he asks again: what Redis said may not be true for long."""
 _HARDLY_LATE = 15_000
 """Where the next slots are taken already, a departure this late still keeps N + 1 of them out of one second."""
 
@@ -206,7 +209,8 @@ class RedisPacer:
             at, free = await self._reserve(fingerprint, mine=mine, hardly_late=hardly_late)
             if at < 0:
                 # `free` is the wait here; a little jitter lets waiting processes take turns
-                await asyncio.sleep((free - _FURTHEST / 2) / pace.SECOND * random.uniform(0.8, 1.0))  # noqa: S311 - no secret
+                wait = min(free - _FURTHEST / 2, _ASK_AGAIN)
+                await asyncio.sleep(wait / pace.SECOND * random.uniform(0.8, 1.0))  # noqa: S311 - no secret
                 continue
             woken = await _sleep_until(at)
             if woken - at <= pace.LATE:

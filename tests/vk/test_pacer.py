@@ -133,6 +133,28 @@ async def test_an_emptied_redis_promises_nothing_until_old_promises_are_over(red
     assert time.monotonic() - started > 1.6
 
 
+async def test_a_clock_that_was_set_back_keeps_nobody_waiting_until_it_has_come_again(redis: Redis) -> None:
+    pacer = RedisPacer(redis, PER_SECOND)
+    await pacer.slot("a")
+    seconds, micro = await redis.time()
+    await redis.hset("pace:server", "born", str((seconds + 3 * 3600) * 1_000_000 + micro))  # type: ignore[misc]  # typed as both kinds of client
+    async with asyncio.timeout(20):
+        await pacer.slot("a")
+        await pacer.slot("b")
+
+
+async def test_who_was_told_to_wait_long_asks_again_before(redis: Redis) -> None:
+    pacer = RedisPacer(redis, PER_SECOND)
+    await pacer.slot("a")
+    seconds, micro = await redis.time()
+    await redis.hset("pace:a", "free", str((seconds + 50) * 1_000_000 + micro))  # type: ignore[misc]  # as above
+    waiting = asyncio.ensure_future(pacer.slot("a"))
+    done, _ = await asyncio.wait({waiting}, timeout=0.5)
+    assert not done
+    await redis.hset("pace:a", "free", "0")  # type: ignore[misc]  # as above
+    await asyncio.wait_for(waiting, 20)
+
+
 async def test_callers_wait_while_redis_is_down_and_go_on_when_it_is_back(private_redis: RedisServer) -> None:
     redis: Redis = Redis.from_url(private_redis.url)
     pacer = RedisPacer(redis, PER_SECOND)
