@@ -110,9 +110,11 @@ class Doctor:
 
     async def report(self) -> Report:
         async with self._one_at_a_time:
-            now = asyncio.get_running_loop().time()
-            if self._report is None or now - self._looked > _KEPT:
-                self._report, self._looked = await self.look(), now
+            clock = asyncio.get_running_loop().time
+            if self._report is None or clock() - self._looked > _KEPT:
+                self._report = await self.look()
+                # From its end on: a look at what hangs takes so long that all who waited for it would look anew.
+                self._looked = clock()
             return self._report
 
     async def look(self) -> Report:

@@ -14,7 +14,7 @@ import pytest
 from arq.connections import ArqRedis
 from redis.exceptions import ConnectionError as RedisAway
 
-from evosync import app, website
+from evosync import app, health, website
 from evosync.app import Parts, open_core
 from evosync.cli.doors import taken
 from evosync.cli.serve import running
@@ -184,6 +184,26 @@ async def test_every_part_is_looked_at(redis: ArqRedis, database: Database, sqli
     await Pulse(redis).beat(NOW - timedelta(seconds=60))
     await redis.zadd("arq:queue", {"nudge:1": (NOW - timedelta(minutes=5)).timestamp() * 1000})
     assert (await doctor.look()).ill == ("cron", "queue")
+
+
+async def test_those_who_ask_while_a_part_hangs_share_one_look(
+    redis: ArqRedis, database: Database, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrate.upgrade(sqlite_url)
+    looks: list[int] = []
+
+    class Hanging(Queue):
+        async def health(self) -> str | None:
+            looks.append(1)
+            await asyncio.Event().wait()
+            return None
+
+    monkeypatch.setattr(health, "_PATIENCE", 1.0)
+    monkeypatch.setattr(health, "_KEPT", 0.9)
+    doctor = Doctor(database, redis, Hanging(redis), lambda: NOW)
+    reports = await asyncio.gather(*(doctor.report() for _ in range(3)))
+    assert [report.parts["worker"] for report in reports] == [False] * 3
+    assert len(looks) == 1
 
 
 async def test_a_worker_whose_record_is_late_is_dead_only_after_a_while(
