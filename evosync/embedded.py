@@ -14,6 +14,7 @@ import logging
 import os
 import platform
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -120,12 +121,14 @@ class EmbeddedRedis:
             if self._process is not None:
                 code = await self._process.wait()
                 log.warning("embedded redis ended", extra={"exit_code": code})
+                self._process = None
             elif not self._owns():
                 await asyncio.sleep(_WATCH)
                 continue
             try:
                 await self._start()
-            except EmbeddedRedisError as error:
+            except (EmbeddedRedisError, OSError, subprocess.SubprocessError) as error:
+                # Also where the machine is out of files, memory or disk: that passes, and a keeper that ended does not.
                 log.error("embedded redis does not start", extra={"reason": str(error)})  # noqa: TRY400 - the reason says it
                 pause = min(pause * 2, _BACKOFF_MAX)
                 await asyncio.sleep(pause)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -156,6 +158,33 @@ async def test_a_server_that_dies_is_started_again_with_its_data(tmp_path: Path)
         await until(another)
         async with client(server) as redis:
             assert await redis.get("till") == "open"
+        watch.cancel()
+
+
+async def test_a_machine_that_cannot_start_it_at_first_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = asyncio.create_subprocess_exec
+    refused: list[OSError] = []
+
+    async def first_refused(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+        if not refused:
+            refused.append(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+            raise refused[0]
+        return await start(*command, **options)
+
+    async with EmbeddedRedis(tmp_path) as server, asyncio.TaskGroup() as group:
+        watch = group.create_task(server.supervise())
+        assert server._process is not None
+        died = server._process.pid
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", first_refused)
+        os.kill(died, signal.SIGKILL)
+
+        async def another() -> bool:
+            return server._process is not None and server._process.pid != died and await pings(server)
+
+        await until(another)
+        assert refused
         watch.cancel()
 
 
