@@ -141,6 +141,13 @@ def test_the_database_takes_either_password_and_without_one_it_is_not_made() -> 
     assert asked() == ("", "", ""), "MariaDB's image wants one of the root's passwords before it makes anything"
 
 
+def test_a_root_password_that_the_log_shows_opens_nothing_from_the_network() -> None:
+    services = [one for file in (SINGLE, SPLIT) for one in compose(file)["services"].values()]
+    written = [environ for one in services if isinstance(environ := one.get("environment"), dict)]
+    random = [environ for environ in written if "MARIADB_RANDOM_ROOT_PASSWORD" in environ]
+    assert [environ.get("MARIADB_ROOT_HOST") for environ in random] == ["localhost"]
+
+
 def test_the_proxy_that_is_believed_is_the_gateway_through_which_nginx_comes() -> None:
     (network,) = compose(SINGLE)["networks"]["default"]["ipam"]["config"]
     for file, service in OURS:
