@@ -6,8 +6,8 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from dataclasses import asdict, fields, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -51,10 +51,13 @@ class Roster:
             await self._redis.hset(_KEY, worker.name, orjson.dumps(asdict(worker)).decode())  # type: ignore[misc]  # typed as both kinds of client
 
     async def workers(self) -> Sequence[WorkerSeen]:
-        """By name; those that were silent for a day are forgotten. Raises `RedisError` or `OSError`."""
+        """By name; those that were silent for a day are forgotten, and those left out whose line makes no sense.
+
+        Raises `RedisError` or `OSError`.
+        """
         async with asyncio.timeout(_PATIENCE):
             raw: dict[bytes, bytes] = await self._redis.hgetall(_KEY)  # type: ignore[misc]  # as above
-            known = {name: _worker(value) for name, value in raw.items()}
+            known = {name: worker for name, value in raw.items() if (worker := _worker(value)) is not None}
             oldest = self.clock() - _KEPT
             gone = [name for name, worker in known.items() if worker.seen_at < oldest]
             if gone:
@@ -72,12 +75,25 @@ class Roster:
             return await self._backlog.depth()
 
 
-def _worker(value: bytes) -> WorkerSeen:
-    said: dict[str, Any] = orjson.loads(value)
-    times = {
-        name: said[name] and datetime.fromisoformat(said[name]) for name in ("seen_at", "started_at", "stopped_at")
-    }
-    return WorkerSeen(**said | times)
+def _worker(value: bytes) -> WorkerSeen | None:
+    """What another release knows besides is left out; None where the line makes no sense to this one."""
+    try:
+        said: dict[str, Any] = orjson.loads(value)
+        known = {field.name: said[field.name] for field in fields(WorkerSeen) if field.name in said}
+        stopped = said.get("stopped_at")
+        times = {
+            "seen_at": _time(said["seen_at"]),
+            "started_at": _time(said["started_at"]),
+            "stopped_at": stopped and _time(stopped),
+        }
+        return WorkerSeen(**known | {"name": str(said["name"])} | times)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        log.debug("a line of the roster is not understood", extra={"error": type(error).__name__})
+        return None
+
+
+def _time(said: str) -> datetime:
+    return datetime.fromisoformat(said).astimezone(UTC)
 
 
 def own_name() -> str:

@@ -1,5 +1,6 @@
 """What arq runs: milliseconds each. A mirror run is never a job, or a change made meanwhile would be lost."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,6 +11,8 @@ from evosync.queue import Queue
 from evosync.sync.mailbox import Message
 from evosync.sync.ports import Clock, Due
 from evosync.sync.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
 
 CONTEXT = "evosync"
 
@@ -82,19 +85,29 @@ async def _hand_over(context: Context, users: Sequence[UserId], request_id: str 
 async def tick(ctx: dict[Any, Any]) -> int:
     """Who is due, and who will be before the next tick? Nudge each at his time; returns by how many jobs.
 
-    All at once they would keep everybody else waiting for seconds, ten seconds apart.
+    All at once they would keep everybody else waiting for seconds, ten seconds apart. It beats at its end: one that
+    fails is none, and is seen to be missing.
     """
     context = _context(ctx)
     now = context.clock()
-    await context.beat(now)
-    crew = await context.crew()
+    crew = await _crew(context)
     most = context.batch * crew
     turns = [(user, timedelta()) for user in await context.due.due(now, most)]
     if len(turns) < most:
         coming = await context.due.coming(now, now + EVERY, most - len(turns))
         # How long, not when: the queue has the clock of arq, which is another than ours where ours is set by hand.
         turns += [(user, at - now) for user, at in coming]
-    return await context.queue.nudge_all(turns, jobs=_JOBS_EACH * crew)
+    queued = await context.queue.nudge_all(turns, jobs=_JOBS_EACH * crew)
+    await context.beat(now)
+    return queued
+
+
+async def _crew(context: Context) -> int:
+    try:
+        return await context.crew()
+    except Exception:  # it only says how much to do at once, and is not worth a tick
+        log.warning("the crew is not known, counted as one", exc_info=True)
+        return 1
 
 
 async def letters(ctx: dict[Any, Any]) -> None:

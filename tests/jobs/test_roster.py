@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 
@@ -15,6 +16,7 @@ from evosync.sync.supervisor import ActorState
 from evosync.sync.workers import WorkerSeen
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+KEY = "evosync:workers"
 
 
 @dataclass(slots=True)
@@ -75,6 +77,20 @@ async def test_each_worker_has_its_own_line_until_it_was_silent_for_a_day(redis:
     assert [worker.name for worker in await roster.workers()] == ["w-1"]
     clock.now = NOW
     assert [worker.name for worker in await roster.workers()] == ["w-1"], "gone for good"
+
+
+async def test_a_line_of_another_release_is_read_and_one_that_makes_no_sense_left_out(redis: FakeAsyncRedis) -> None:
+    roster = Roster(redis, Backlog(), Clock())
+    await roster.sign(WorkerSeen("here", NOW, NOW))
+    line = {"name": "newer", "seen_at": NOW, "started_at": NOW, "stopped_at": None, "busy": 2, "new": 1}
+    older = {"name": "older", "seen_at": NOW, "started_at": NOW}
+    nameless = {"name": "x", "new": 1}
+    nonsense = (b"", b"\xff", b"7", b"[]", b"null", orjson.dumps(nameless), orjson.dumps(line | {"seen_at": None}))
+    lines = {"newer": orjson.dumps(line), "older": orjson.dumps(older)}
+    lines |= {f"nonsense {number}": each for number, each in enumerate(nonsense)}
+    await redis.hset(KEY, mapping=lines)  # type: ignore[misc]  # typed as both kinds of client
+    assert [(each.name, each.busy) for each in await roster.workers()] == [("here", 0), ("newer", 2), ("older", 0)]
+    assert await roster.crew() == 3
 
 
 async def test_a_worker_goes_on_without_redis(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from evosync.domain.ids import UserId
 from evosync.domain.mirror import Scope
 from evosync.jobs import tasks, worker
+from evosync.jobs.roster import Roster
 from evosync.jobs.worker import Jobs, check, working
 from evosync.queue import Queue, close_redis, open_redis
 from evosync.sync.mailbox import ROUTINE, Mailbox, Message
@@ -30,11 +31,14 @@ class Wishes:
     users: dict[UserId, Message] = field(default_factory=dict)
     later: list[tuple[UserId, datetime]] = field(default_factory=list)
     fails: bool = False
+    forgets: bool = False
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     answer: asyncio.Event | None = None
 
     async def due(self, now: datetime, limit: int) -> Sequence[UserId]:
         assert now == NOW
+        if self.forgets:
+            raise ConnectionError("the database is away")
         return list(self.users)[:limit]
 
     async def coming(self, now: datetime, until: datetime, limit: int) -> Sequence[tuple[UserId, datetime]]:
@@ -167,6 +171,37 @@ async def test_a_tick_nudges_as_many_more_as_there_are_workers(house: House) -> 
         return 2
 
     assert await tasks.tick({tasks.CONTEXT: replace(house.context, crew=crew)}) == 3
+
+
+async def test_a_tick_nudges_though_lines_of_the_roster_are_not_understood(house: House, redis: ArqRedis) -> None:
+    await house.wishes.want(ANNA, scope=Scope.DELTA, reason=ROUTINE, at=NOW)
+    roster = Roster(redis, house.queue, lambda: NOW)
+    await redis.hset("evosync:workers", mapping={"newer": '{"name": "newer", "new": 1}', "other": "nonsense"})  # type: ignore[misc]  # typed as both kinds of client
+    assert await tasks.tick({tasks.CONTEXT: replace(house.context, crew=roster.crew)}) == 1
+
+
+async def test_a_crew_that_cannot_be_counted_is_one(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    for user in (ANNA, BORIS, VERA):
+        await house.wishes.want(user, scope=Scope.DELTA, reason=ROUTINE, at=NOW)
+
+    async def crew() -> int:
+        raise RuntimeError("nobody knows")
+
+    assert await tasks.tick({tasks.CONTEXT: replace(house.context, crew=crew)}) == 2
+    assert "the crew is not known" in caplog.text
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_tick_that_fails_does_not_beat(house: House, *, fails: bool) -> None:
+    beats: list[datetime] = []
+
+    async def beat(at: datetime) -> None:
+        beats.append(at)
+
+    house.wishes.forgets = fails
+    with pytest.raises(ConnectionError) if fails else nullcontext():
+        await tasks.tick({tasks.CONTEXT: replace(house.context, beat=beat)})
+    assert beats == ([] if fails else [NOW])
 
 
 async def test_a_tick_for_many_takes_few_jobs_and_reaches_all(house: House) -> None:
