@@ -1,7 +1,8 @@
 """Sends what waits in the outbox; safe in several processes at once."""
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,6 +24,12 @@ BATCH: Final = 50
 TRIES: Final = 10
 _CLAIM: Final = timedelta(minutes=5)
 """A letter whose sender died in the middle is tried again after this."""
+_CARRIED_WITHIN: Final = 240.0
+"""Seconds. Less than the claim, after which somebody else may take the letter, with a minute for what is about it."""
+_BATCH_WITHIN: Final = 240.0
+"""Where letters go out slowly, no more are begun after so many seconds: the next look takes up the rest."""
+_ENDED_WITHIN: Final = 10.0
+"""Seconds that the letter in hand still has where the service stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +48,18 @@ class PostOffice:
         at = self.clock()
         due = await self.database.read(lambda connection: outbox.due_letters(connection, at=at, limit=BATCH))
         sent = 0
+        loop = asyncio.get_running_loop()
+        enough = loop.time() + _BATCH_WITHIN
         for letter in due:
+            # From now: where the letters before took minutes, a claim from the beginning on would be over already.
+            until = self.clock() + _CLAIM
             claimed = await self.database.write(
-                lambda connection, letter=letter: outbox.claim_letter(connection, letter, until=at + _CLAIM)  # type: ignore[misc]  # a loop variable bound at once
+                lambda connection, letter=letter, until=until: outbox.claim_letter(connection, letter, until=until)  # type: ignore[misc]  # loop variables bound at once
             )
             if claimed:
-                sent += await self._send(letter)
+                sent += await _to_its_end(self._send(letter))
+            if loop.time() >= enough:
+                break
         return sent
 
     async def _send(self, letter: LetterRow) -> bool:
@@ -58,12 +71,17 @@ class PostOffice:
             await self._finish(letter, LetterState.FAILED, "the connection works again")
             return False
         try:
-            await self._carry(letter, link)
+            async with asyncio.timeout(_CARRIED_WITHIN):
+                await self._carry(letter, link)
         except BadLink:
             await self._finish(letter, LetterState.FAILED, "the link's key is no longer known")
             return False
         except NotSent as error:
             await self._put_off(letter, error)
+            return False
+        except TimeoutError:
+            # It may have been taken all the same and go out twice: better than a letter that never comes.
+            await self._put_off(letter, NotSent("took too long"))
             return False
         await self._finish(letter, LetterState.SENT, "")
         return True
@@ -124,6 +142,19 @@ class PostOffice:
         await self.database.write(
             lambda connection: outbox.finish_letter(connection, letter.id, state=state, error=error, at=at)
         )
+
+
+async def _to_its_end(sending: Coroutine[object, object, bool]) -> bool:
+    """A letter that its carrier has taken is noted, though the service stops: somebody else would send it again."""
+    task = asyncio.create_task(sending, name="letter")
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=_ENDED_WITHIN)
+        raise
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def back_off(tries: int) -> timedelta:

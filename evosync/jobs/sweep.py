@@ -16,6 +16,10 @@ from evosync.security.seal import Sealer
 
 log = logging.getLogger(__name__)
 
+_LIMIT = 10_800.0
+"""Seconds for one sweep: three hours, for after weeks without any there may be millions of rows to take away. One that
+takes longer hangs; what it did by then is done, as each step commits in small parts, and the next goes on there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keep:
@@ -82,10 +86,11 @@ class Sweep:
 
 
 class Sweeper:
-    """Waits to be woken, and sweeps."""
+    """Waits to be woken, and sweeps; a sweep that takes longer than `limit` seconds is given up."""
 
-    def __init__(self, sweep: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, sweep: Callable[[], Awaitable[object]], *, limit: float = _LIMIT) -> None:
         self._sweep = sweep
+        self._limit = limit
         self._told = asyncio.Event()
 
     def wake(self) -> None:
@@ -98,7 +103,8 @@ class Sweeper:
             await self._told.wait()
             self._told.clear()
             try:
-                await self._sweep()
+                async with asyncio.timeout(self._limit):
+                    await self._sweep()
             except Exception:  # an hour later the rest is swept
                 log.exception("sweep failed")
 

@@ -1,7 +1,7 @@
 """Letters wait in the database until somebody has taken them over."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync import resources
+from evosync.accounts import post
 from evosync.accounts.letters import tell, write_letter
 from evosync.accounts.links import Links, find_link
 from evosync.accounts.post import TRIES, PostOffice, back_off
@@ -21,6 +22,7 @@ from evosync.db.people import Person
 from evosync.db.single_use import Purpose
 from evosync.db.tables import letters, metadata, roles
 from evosync.domain.errors import Side
+from evosync.jobs.postman import Postman, walking
 from evosync.notify.letters import Letter, Renderer
 from evosync.notify.mail import NotSent
 from evosync.security.seal import Sealer
@@ -38,10 +40,15 @@ class Carrier:
     texts: list[tuple[str, str]] = field(default_factory=list)
     refusal: NotSent | None = None
     hold: asyncio.Event | None = None
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def send(self, *what: object) -> None:
+        self.asked.set()
         if self.hold is not None:
             await self.hold.wait()
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if self.refusal is not None:
             raise self.refusal
         if isinstance(what[0], Letter):
@@ -168,7 +175,62 @@ async def test_two_senders_at_once_send_one_letter(desk: Desk) -> None:
     assert len({letter.number for letter in desk.carrier.letters}) == 5
 
 
-async def test_a_letter_whose_sender_died_is_sent_by_another(desk: Desk) -> None:
+async def test_letters_that_take_minutes_each_go_out_once_whoever_looks_meanwhile(desk: Desk) -> None:
+    person = await desk.person()
+    for _ in range(4):
+        await desk.write(person, Kind.HAVE_ACCOUNT)
+    others: list[int] = []
+
+    async def pass_time() -> None:
+        desk.now += timedelta(minutes=2)
+        if len(desk.carrier.letters) == 3:  # the last is in hand, six minutes after the first look
+            desk.carrier.meanwhile = None
+            others.append(await desk.office.send_due())
+
+    desk.carrier.meanwhile = pass_time
+    assert await desk.office.send_due() == 4
+    assert others == [0]
+    assert len({letter.number for letter in desk.carrier.letters}) == len(desk.carrier.letters) == 4
+
+
+async def test_where_letters_go_out_slowly_the_next_look_takes_up_the_rest(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post, "_BATCH_WITHIN", 0.0)
+    person = await desk.person()
+    for _ in range(3):
+        await desk.write(person, Kind.HAVE_ACCOUNT)
+    assert [await desk.office.send_due() for _ in range(4)] == [1, 1, 1, 0]
+
+
+async def test_a_carrier_that_never_answers_is_given_up_and_asked_again_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post, "_CARRIED_WITHIN", 0.05)
+    await desk.write(await desk.person(), Kind.HAVE_ACCOUNT)
+    desk.carrier.hold = asyncio.Event()
+    async with asyncio.timeout(30):
+        assert await desk.office.send_due() == 0
+    assert await desk.states() == [("waiting", 1, "took too long")]
+    desk.carrier.hold = None
+    assert await desk.office.send_due() == 0, "not at once"
+    desk.now += timedelta(seconds=31)
+    assert await desk.office.send_due() == 1
+
+
+async def test_a_letter_that_is_being_taken_while_the_service_stops_is_noted_and_no_other_begun(desk: Desk) -> None:
+    person = await desk.person()
+    for _ in range(2):
+        await desk.write(person, Kind.HAVE_ACCOUNT)
+    desk.carrier.hold = asyncio.Event()
+    async with walking(Postman(desk.office.send_due)):
+        await desk.carrier.asked.wait()
+        asyncio.get_running_loop().call_later(0.2, desk.carrier.hold.set)
+    assert await desk.states() == [("sent", 1, ""), ("waiting", 0, "")]
+
+
+async def test_a_letter_whose_sender_died_is_sent_by_another(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post, "_ENDED_WITHIN", 0.0)
     await desk.write(await desk.person(), Kind.HAVE_ACCOUNT)
     desk.carrier.hold = asyncio.Event()
     dying = asyncio.create_task(desk.office.send_due())
