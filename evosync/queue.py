@@ -44,6 +44,10 @@ PATIENCE = 5.0
 """Seconds that a nudge may take; whoever sends it has a person waiting."""
 
 ALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+"""After how many silent seconds the other machine is asked whether it is there, how often, and how many times."""
+if hasattr(socket, "TCP_USER_TIMEOUT"):
+    # Milliseconds. Nobody is asked while something sent is unacknowledged: it is sent again for a quarter of an hour.
+    ALIVE[socket.TCP_USER_TIMEOUT] = 30_000
 
 _KEPT_SECONDS = 60
 """A nudge that nobody took up by then is forgotten; the database still knows."""
@@ -73,7 +77,8 @@ def open_redis(url: str, *, connections: int = 20) -> ArqRedis:
     Jobs travel as JSON (arq would pickle them). Callers wait for a free connection. It has no time-out
     for answers: with one, redis-py sends through `asyncio.wait_for`, which before Python 3.12 loses a
     cancellation that comes at that moment, so that tasks could not be stopped. Who cannot wait for a
-    Redis that is frozen uses `asyncio.timeout`; one that is gone shows by keep-alive within half a minute.
+    Redis that is frozen uses `asyncio.timeout`; one whose machine is gone, or the way to it, shows in about half a
+    minute, by keep-alive or by what it does not acknowledge (the latter on Linux alone).
     """
     alive: dict[str, Any] = (
         {} if url.startswith("unix:") else {"socket_keepalive": True, "socket_keepalive_options": ALIVE}

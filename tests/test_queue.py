@@ -1,4 +1,5 @@
 import asyncio
+import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -147,6 +148,17 @@ async def test_a_cancellation_is_never_lost_in_a_command(redis: ArqRedis) -> Non
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+
+
+async def test_a_line_that_went_silent_is_noticed_in_half_a_minute(redis: ArqRedis) -> None:
+    connection = await redis.connection_pool.get_connection()
+    try:
+        line = connection._writer.get_extra_info("socket")
+        assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        asked = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+        assert [line.getsockopt(socket.IPPROTO_TCP, option) for option in asked] == [10, 5, 3, 30_000]
+    finally:
+        await redis.connection_pool.release(connection)
 
 
 async def test_neither_a_nudge_nor_a_letter_waits_for_a_frozen_redis(

@@ -1,12 +1,22 @@
 """The driver's connection, mended where PyMySQL 1.2 took away what aiomysql 0.3 uses."""
 
-from typing import Any
+import socket
+from typing import Any, Final
 
 import aiomysql
 import pymysql.converters
 from pymysql.constants import FIELD_TYPE
 
 from evosync.db.types import utc
+
+_ALIVE: Final = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+"""As the queue's: after how many silent seconds the server's machine is asked, how often, and how many times.
+
+A statement that takes long is not hurt: the server's kernel answers for it.
+"""
+if hasattr(socket, "TCP_USER_TIMEOUT"):
+    # Milliseconds. Nobody is asked while something sent is unacknowledged: it is sent again for a quarter of an hour.
+    _ALIVE[socket.TCP_USER_TIMEOUT] = 30_000
 
 
 class Connection(aiomysql.Connection):  # type: ignore[misc] # aiomysql has no types
@@ -16,6 +26,13 @@ class Connection(aiomysql.Connection):  # type: ignore[misc] # aiomysql has no t
         """Nothing where the server says that no transaction is open: the pool asks for this after each reading."""
         if self.get_transaction_status():
             await super().rollback()
+
+    def _set_keep_alive(self) -> None:
+        """Called for a connection over TCP. The driver leaves the times to the system, which asks after two hours."""
+        super()._set_keep_alive()
+        line = self._writer.transport.get_extra_info("socket")
+        for option, value in _ALIVE.items():
+            line.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def escape(self, value: object) -> str:
         if isinstance(value, bytes | bytearray):
