@@ -21,7 +21,7 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """What the operator is told. `owners`: how many failed within the window.
+    """What the operator is told. `owners`: how many failed within the window, with these `codes`.
 
     `since`: the first of the failures; connections marked broken after it were not the owners' fault.
     """
@@ -29,7 +29,7 @@ class Trip:
     side: Side
     turn: Turn
     cause: str
-    code: str
+    codes: frozenset[str]
     owners: int
     since: datetime
     at: datetime
@@ -83,6 +83,8 @@ class Breaker:
         """
         if self._open is None:
             return None
+        if self._open.until - now > self.longest_rest:  # the clock was set back: no rest is so long
+            self._open.until = now
         if now < self._open.until:
             return self._open.until
         if user in self._open.probes:
@@ -102,6 +104,11 @@ class Breaker:
         elif user in self._open.probes:
             self._tried(self._open, cause, now)
 
+    def passed_over(self, user: UserId) -> None:
+        """His run is over and tells nothing of the cloud. If he was to try, somebody else may, after no longer rest."""
+        if self._open is not None:
+            self._open.probes.discard(user)
+
     def _judge(self, cause: type[CloudError] | None, now: datetime) -> None:
         if cause is None:
             return
@@ -113,7 +120,7 @@ class Breaker:
             side=self.side,
             turn=Turn.OPENED,
             cause=cause.__name__,
-            code=alike[-1].code,
+            codes=frozenset(seen.code for seen in alike),
             owners=len(alike),
             since=min(seen.at for seen in alike),
             at=now,
@@ -135,7 +142,7 @@ class Breaker:
                 side=self.side,
                 turn=Turn.CLOSED,
                 cause=opened.cause,
-                code=opened.code,
+                codes=opened.codes,
                 owners=opened.owners,
                 since=opened.since,
                 at=now,
