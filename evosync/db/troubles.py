@@ -132,15 +132,22 @@ async def retry(connection: AsyncConnection, user: UserId, community: CommunityI
     ids = list(dict.fromkeys((await connection.execute(query)).scalars()))
     known = await links.whole(connection, user, community, ids)
     removed = [link.product for link in known.values() if link.state is LinkState.REMOVED]
-    # Without the face it counts as not looked at, so that an edit that was refused is tried again too.
-    refused = [
-        replace(link, refused=b"", refusal="", face=b"")
-        for link in known.values()
-        if link.state is not LinkState.REMOVED and link.refusal
-    ]
+    refused = [_untried(link) for link in known.values() if link.state is not LinkState.REMOVED and link.refusal]
     await links.drop(connection, user, community, removed, LinkState.REMOVED)
     await links.save(connection, user, community, refused)
     return len(removed) + len(refused)
+
+
+def _untried(link: Link) -> Link:
+    """The link as it is looked at afresh: without the face, and without a word of what was written.
+
+    What VK refused may be noted as written, and would then not be sent again. All that is as wanted in VK is left so.
+    """
+    written, read = link.written, link.read_back
+    if link.state is LinkState.LIVE and written is not None:
+        written = replace(written, name=None, description=None, kopecks=None, stock=None)
+        read = replace(read, description=None) if read is not None else None
+    return replace(link, refused=b"", refusal="", face=b"", written=written, read_back=read)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,29 @@ def forget_touched(link: Link, item: Item, *, text: bool, rest: bool, name: bool
     )
 
 
+def forget_refused(link: Link, refused: Differences) -> Link:
+    """The link without what it knows of fields that VK refused: they are not as written, whatever VK shows.
+
+    A description that is not the till's is measured against what was read back alone.
+    """
+    written, read = link.written, link.read_back
+    if not refused or written is None:
+        return link
+    if read is not None and refused.description is not None:
+        read = replace(read, description=None)
+    return replace(
+        link,
+        written=replace(
+            written,
+            name=None if refused.name is not None else written.name,
+            description=None if refused.description is not None else written.description,
+            kopecks=None if refused.kopecks is not None else written.kopecks,
+            stock=None if refused.stock is not None else written.stock,
+        ),
+        read_back=read,
+    )
+
+
 def is_hidden(link: Link, item: Item) -> bool:
     """The `deleted` flag that VK has now.
 

@@ -9,7 +9,14 @@ from evosync.domain.action import (
     Why,
 )
 from evosync.domain.catalog import Item
-from evosync.domain.differences import Differences, as_read, differences, forget_touched, is_hidden
+from evosync.domain.differences import (
+    Differences,
+    as_read,
+    differences,
+    forget_refused,
+    forget_touched,
+    is_hidden,
+)
 from evosync.domain.draft import Draft, refusal_status
 from evosync.domain.ids import ProductId
 from evosync.domain.links import Link, Written
@@ -25,9 +32,10 @@ def follow(
     found = differences(wanted, link, item)
     link = forget_touched(link, item, name=wanted.name is None, text=not wanted.has_own_text, rest=False)
     status = wanted.standing
+    refused = Differences()
     if link.refused == source and link.refusal:
         status = refusal_status(link.refusal)
-        found = _without_refused(found, link.refusal)
+        refused, found = _split(found, link.refusal)
     if item.rejection:
         status = Status(Standing.REJECTED, {"text": item.rejection})
     now_hidden = is_hidden(link, item)
@@ -38,7 +46,7 @@ def follow(
     if not found and hidden == now_hidden:
         draft.unchanged += status.standing in AT_REST
         draft.statuses[product] = status
-        _remember(link, wanted, source, item, draft, hidden=now_hidden)
+        _remember(link, wanted, source, item, draft, refused, hidden=now_hidden)
         return
     if hidden != now_hidden:
         why = Why.SHOWN_AGAIN
@@ -53,14 +61,14 @@ def follow(
             why=why,
             hidden=hidden,
             source=source,
-            link=link,
+            link=forget_refused(link, refused),
             before=item,
             name=found.name,
             description=found.description,
             kopecks=found.kopecks,
             # An item is shown together with its stock, whether that differs or not (VK FACTS 2).
             stock=wanted.stock if why is Why.SHOWN_AGAIN else found.stock,
-            per_grams=wanted.per_grams,
+            per_grams=_grams_named(link, wanted, refused),
             by_hand=found.by_hand,
         )
     )
@@ -68,25 +76,35 @@ def follow(
     draft.after[product] = status
 
 
-def _without_refused(found: Differences, refusal: str) -> Differences:
-    """VK refused this very field (or, unnamed, the edit as a whole) and nothing has changed since."""
+def _split(found: Differences, refusal: str) -> tuple[Differences, Differences]:
+    """What VK refused (this very field or, unnamed, the edit as a whole; nothing has changed since), and the rest."""
     match refusal.rpartition(" ")[2]:
         case "name":
-            return replace(found, name=None)
+            return Differences(name=found.name), replace(found, name=None)
         case "description":
-            return replace(found, description=None)
+            return Differences(description=found.description), replace(found, description=None)
         case "price":
-            return replace(found, kopecks=None)
+            return Differences(kopecks=found.kopecks), replace(found, kopecks=None)
         case "stock":
-            return replace(found, stock=None)
+            return Differences(stock=found.stock), replace(found, stock=None)
         case _:
-            return Differences()
+            return found, Differences()
 
 
-def _remember(link: Link, wanted: Wanted, source: bytes, item: Item, draft: Draft, *, hidden: bool) -> None:
+def _grams_named(link: Link, wanted: Wanted, refused: Differences) -> int:
+    """The amount that the description names after this plan."""
+    if refused.description is None:
+        return wanted.per_grams
+    return link.written.per_grams if link.written is not None else 0
+
+
+def _remember(
+    link: Link, wanted: Wanted, source: bytes, item: Item, draft: Draft, refused: Differences, *, hidden: bool
+) -> None:
     """Nothing to send, but the digests moved: note it, so that the next survey need not look again.
 
     The `deleted` flag that VK has now becomes the one to be sent: an item that the owner hid stays hidden.
+    What VK refused was not written: it is sent with the next change, or once the owner asks.
     """
     still_ours = link.hidden_by_us and hidden
     if link.source == source and link.face == item.face and link.hidden_by_us == still_ours:
@@ -97,22 +115,19 @@ def _remember(link: Link, wanted: Wanted, source: bytes, item: Item, draft: Draf
         kopecks=wanted.kopecks,
         stock=wanted.stock,
         hidden=hidden,
-        per_grams=wanted.per_grams,
+        per_grams=_grams_named(link, wanted, refused),
         name=written.name if link.keeps_text or wanted.name is None else wanted.name,
         description=wanted.description if wanted.has_own_text and not link.keeps_text else written.description,
     )
-    draft.keeps.append(
-        KeepLink(
-            replace(
-                link,
-                source=source,
-                face=item.face,
-                written=written,
-                read_back=as_read(item),
-                hidden_by_us=still_ours,
-            )
-        )
+    kept = replace(
+        link,
+        source=source,
+        face=item.face,
+        written=written,
+        read_back=as_read(item),
+        hidden_by_us=still_ours,
     )
+    draft.keeps.append(KeepLink(forget_refused(kept, refused)))
 
 
 def _place(

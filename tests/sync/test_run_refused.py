@@ -1,0 +1,116 @@
+"""What VK refused of an edit is never taken for written: it is sent with the next change, or when the owner asks."""
+
+from dataclasses import replace
+
+import pytest
+
+from evosync.db import troubles
+from evosync.domain.ids import CommunityId
+from evosync.domain.links import ReadBack, Written
+from evosync.sandbox.evotor.till import Product
+from tests.sync.world import Owner, World
+
+NAMED = (100, "price is wrong: invalid: price")
+UNNAMED = (19, "Content blocked")
+
+
+def sent(owner: Owner) -> int:
+    """Edits that came to VK, refused ones too."""
+    return owner.world.sandbox.ledger.calls["market.edit"]
+
+
+async def retry(owner: Owner) -> None:
+    database, community = owner.world.database, CommunityId(owner.community.id)
+    await database.write(lambda connection: troubles.retry(connection, owner.user, community))
+
+
+async def refused_price(world: World, code: int, message: str) -> tuple[Owner, Product]:
+    """A mirrored product whose new price VK refused; two runs long."""
+    owner = await world.owner(1)
+    await owner.run()
+    (bun,) = owner.store.products.values()
+    world.sandbox.fault("error", "market.edit", code=code, message=message, times=None)
+    owner.change(bun, price=52)
+    await owner.run()
+    await owner.run()
+    assert (sent(owner), owner.item(bun).kopecks) == (1, 51_00)
+    assert await owner.status(bun) in {"refused_field", "failed"}
+    return owner, bun
+
+
+@pytest.mark.parametrize(("code", "message"), [NAMED, UNNAMED])
+async def test_a_refused_price_is_sent_when_the_owner_asks_for_another_try(
+    world: World, code: int, message: str
+) -> None:
+    owner, bun = await refused_price(world, code, message)
+    world.sandbox.faults.clear()
+    await retry(owner)
+    await owner.run()
+    assert (owner.item(bun).kopecks, await owner.status(bun)) == (52_00, "in_step")
+
+
+@pytest.mark.parametrize(("code", "message"), [NAMED, UNNAMED])
+async def test_a_refused_price_is_sent_along_with_the_next_change_of_another_field(
+    world: World, code: int, message: str
+) -> None:
+    owner, bun = await refused_price(world, code, message)
+    world.sandbox.faults.clear()
+    owner.change(bun, name="Булка другая")
+    await owner.run()
+    owner.assert_mirrored()
+    assert (owner.item(bun).kopecks, await owner.status(bun)) == (52_00, "in_step")
+
+
+async def test_a_price_that_is_refused_again_with_another_field_lets_that_field_through_and_is_not_forgotten(
+    world: World,
+) -> None:
+    owner, bun = await refused_price(world, *NAMED)
+    world.sandbox.faults.clear()
+    world.sandbox.fault("error", "market.edit", code=100, message="price is wrong: invalid: price")
+    owner.change(bun, name="Булка другая")
+    for _ in range(3):
+        await owner.run()
+    assert (owner.item(bun).name, owner.item(bun).kopecks) == ("Булка другая", 51_00)
+    assert (sent(owner), await owner.status(bun)) == (3, "refused_field")
+    await retry(owner)
+    await owner.run()
+    owner.assert_mirrored()
+
+
+async def test_a_price_changed_by_hand_that_vk_will_not_set_back_is_not_forgotten(world: World) -> None:
+    owner = await world.owner(1)
+    await owner.run()
+    (bun,) = owner.store.products.values()
+    world.sandbox.fault("error", "market.edit", code=100, message="price is wrong: invalid: price")
+    world.sandbox.change_item(owner.community.id, owner.item(bun).id, kopecks=7_00)
+    for _ in range(2):
+        await owner.run()
+    world.sandbox.change_item(owner.community.id, owner.item(bun).id, name="Булка хозяина")
+    await owner.run()
+    assert (owner.item(bun).name, owner.item(bun).kopecks) == (bun.name, 7_00)
+    owner.change(bun, name="Булка другая")
+    await owner.run()
+    owner.assert_mirrored()
+
+
+async def test_another_try_sends_what_is_noted_as_written_but_does_not_stand_in_vk(world: World) -> None:
+    owner, bun = await refused_price(world, *NAMED)
+    link = (await owner.links())[bun.id]
+    written = Written(bun.name, "", 52_00, 1000)
+    read = ReadBack(bun.name, owner.item(bun).description, 51_00, 1000, 0)
+    link = replace(link, written=written, read_back=read)
+    await world.ledger.save_links(owner.user, CommunityId(owner.community.id), [link])
+    world.sandbox.faults.clear()
+    await retry(owner)
+    await owner.run()
+    assert (owner.item(bun).kopecks, await owner.status(bun)) == (52_00, "in_step")
+
+
+async def test_another_try_sends_nothing_that_stands_in_vk_as_the_till_has_it(world: World) -> None:
+    owner, bun = await refused_price(world, *NAMED)
+    world.sandbox.faults.clear()
+    await retry(owner)
+    await owner.run()
+    (last,) = [write.params for write in owner.item(bun).history if "price" in write.params][-1:]
+    assert last["price"] == "52.00"
+    assert last.keys().isdisjoint({"name", "description", "stock_amount"})
