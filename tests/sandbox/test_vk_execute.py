@@ -1,6 +1,9 @@
 """Many calls in one request: VK FACTS 5."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -152,3 +155,17 @@ async def test_the_ledger_names_the_calls_inside(cloud: Cloud) -> None:
     arrival = cloud.sandbox.ledger.arrivals[-1]
     assert (arrival.method, arrival.inner) == ("execute", ["market.getAlbums", "users.get"])
     assert cloud.sandbox.ledger.requests("vk") == 1
+
+
+ANSWERS = """
+import orjson
+from evosync.sandbox.vk.http import to_json
+for size in range(6000):
+    to_json([{"items": orjson.Fragment(b"[" + b"1" * size + b"]")}] + [False] * 24)
+"""
+
+
+def test_an_answer_with_many_refusals_after_a_big_one_keeps_within_its_memory() -> None:
+    environ = {**os.environ, "PYTHONMALLOC": "debug", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ended = subprocess.run([sys.executable, "-c", ANSWERS], env=environ, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
