@@ -151,6 +151,7 @@ async def open_core(settings: Settings, *, clock: Clock = now) -> AsyncIterator[
         watchers = Watchers()
         stack.enter_context(watchers.joined(metrics))
         outages = Outages(ledger, clock)
+        stack.push_async_callback(outages.close)
         engine = Engine(
             ledger=ledger,
             sides=clients,

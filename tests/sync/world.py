@@ -458,6 +458,7 @@ async def open_world(sandbox: Sandbox, url: str) -> AsyncIterator[World]:
     database = Database(make_engine(url))
     sealer = Sealer([KEY])
     ledger = DbLedger(database, sealer=sealer, clock=clock)
+    outages = Outages(ledger, clock)
     try:
         async with serve(sandbox) as running, aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
             engine = Engine(
@@ -465,7 +466,7 @@ async def open_world(sandbox: Sandbox, url: str) -> AsyncIterator[World]:
                 sides=Sides(http, running),
                 lease=MemoryLease(),
                 watcher=Watchers(),
-                breakers=Outages(ledger, clock),
+                breakers=outages,
                 bell=bell,
                 picture=Picture(default_photo().read_bytes(), "default"),
                 terms=Terms(settle=SETTLE),
@@ -473,4 +474,5 @@ async def open_world(sandbox: Sandbox, url: str) -> AsyncIterator[World]:
             )
             yield World(sandbox, running, database, sealer, ledger, clock, bell, engine)
     finally:
+        await outages.close()
         await database.close()
