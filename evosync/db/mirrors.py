@@ -165,6 +165,7 @@ async def load(connection: AsyncConnection, user: UserId, *, sealer: Sealer, def
         is_wanted=row[_m.wanted_at] is not None or row[_m.run_id] is not None,
         next_at=row[_m.next_at],
         began_at=row[_m.started_at],
+        behind_since=row[_m.behind_since],
     )
 
 

@@ -95,6 +95,8 @@ class Mirror:
     next_at: datetime | None = None
     began_at: datetime | None = None
     """When its last run did."""
+    behind_since: datetime | None = None
+    """Start of the first run that left it behind, if it is so still."""
 
     def is_changed(self, since: "Mirror") -> bool:
         """In more than whether and when its turn is."""

@@ -48,6 +48,9 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
 """How often a run asks whether it is still wanted, and notes its progress."""
 
+_REST = timedelta(minutes=10)
+"""How long looking again, which costs a whole reading, may be put off where it has not helped for a while."""
+
 _UNSAID = KnownProduct(b"", b"")
 """Of a product: nothing that is stored says where it stands."""
 
@@ -566,7 +569,8 @@ class OneRun:
         if outcome is Outcome.CUT and self._going is not Going.UNWANTED:
             return now
         if self._look_again:
-            return now + self._engine.terms.settle + timedelta(seconds=1)
+            behind = now - (self._mirror.behind_since or now)
+            return now + self._engine.terms.settle + timedelta(seconds=1) + min(max(behind / 4, timedelta()), _REST)
         if outcome is Outcome.HELD or code in FINAL:
             failures = 0
         when = wakes(self._readings, self._pauses, rhythm=self._rhythm)

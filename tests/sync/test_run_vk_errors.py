@@ -429,3 +429,21 @@ async def test_vk_in_trouble_is_tried_again_soon_and_nobody_is_blamed(world: Wor
 def _with_adds(world: World) -> Callable[[str], bool]:
     """True from the first photo saved on: the next execute holds the adds."""
     return lambda method: method == "execute" and world.sandbox.ledger.calls["market.saveProductPhotoBulk"] > 0
+
+
+async def test_an_item_that_vk_can_never_write_is_looked_at_less_and_less_often(world: World) -> None:
+    owner = await world.owner(3)
+    await owner.run()
+    bun = next(iter(owner.store.products.values()))
+    owner.change(bun, price=777)
+    refused = world.sandbox.fault("error", "market.edit", code=10, times=None)
+    over = world.clock() + timedelta(hours=1)
+    runs = 0
+    while world.clock() < over:
+        assert (await owner.next_turn()).outcome == "partial"
+        runs += 1
+    assert 4 < runs < 20
+    assert refused.struck >= runs
+    world.sandbox.faults.clear()
+    await owner.settled()
+    assert owner.item(bun).kopecks == 777_00
