@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, bindparam, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from evosync.db.mirrors import reading_of
 from evosync.db.tables.choices import sync_configs, sync_filters
 from evosync.db.tables.connections import evotor_connections, vk_connections
 from evosync.db.tables.mirrors import mirrors
@@ -15,7 +16,7 @@ from evosync.db.tables.runs import sync_runs
 from evosync.db.tables.till import cached_products
 from evosync.db.tables.users import users
 from evosync.domain.ids import UserId
-from evosync.domain.mirror import StoreState
+from evosync.domain.mirror import StoreReading, StoreState
 from evosync.domain.status import NEEDS_OWNER
 
 
@@ -36,9 +37,16 @@ class Glance:
     is_held_back: bool = False
     """VK stopped some writes for a while."""
     problems: int = 0
-    is_unpaid: bool = False
-    """Evotor is paid for in no store that is switched on: none can be read."""
+    unread: tuple[str, ...] = ()
+    """Why stores that are switched on cannot be read, as codes."""
 
+
+UNPAID: Final = "Evotor 402"
+_IN_PEACE: Final = timedelta(minutes=30)
+"""How long a store that fails is not spoken of: most faults of a cloud are over by then."""
+
+_OFTEN: Final = 3
+"""So many failures count as lasting, where the last good reading is old for another reason: after a pause, say."""
 
 _PROBLEMS: Final = select(func.count(distinct(cached_products.c.product_id))).where(
     cached_products.c.status.in_(sorted(standing.value for standing in NEEDS_OWNER)),
@@ -89,6 +97,7 @@ def glance_of(row: RowMapping, problems: int, *, at: datetime) -> Glance:
     """`problems` count only once the mirror was started."""
     readings: Mapping[str, Mapping[str, Any]] = row["readings"] or {}
     shown = readings.keys() & set((row["shown_stores"] or "").split(","))
+    failed = [reading_of(readings[store]) for store in sorted(shown) if may_be_unread(readings[store]["state"])]
     return Glance(
         evotor=row["evotor"] if row["has_evotor"] else None,
         vk=row["vk"] if row["has_vk"] else None,
@@ -101,8 +110,31 @@ def glance_of(row: RowMapping, problems: int, *, at: datetime) -> Glance:
         last_code=row["code"] or "",
         is_held_back=_holds(row["pauses"], at),
         problems=problems if row["started_at"] is not None else 0,
-        is_unpaid=bool(shown) and all(readings[store].get("state") == StoreState.UNPAID.value for store in shown),
+        unread=tuple(why_unread(reading) for reading in failed if is_unread(reading, at)),
     )
+
+
+def may_be_unread(state: str) -> bool:
+    return state in {StoreState.UNPAID.value, StoreState.FAILED.value}
+
+
+def is_unread(reading: StoreReading, at: datetime) -> bool:
+    """Whether its owner must know that the store cannot be read, though the runs end well without it."""
+    if reading.state is StoreState.UNPAID:
+        return True
+    if reading.state is not StoreState.FAILED or reading.failures < _OFTEN:
+        return False
+    read_at = last_read(reading)
+    return read_at is None or at - read_at >= _IN_PEACE
+
+
+def last_read(reading: StoreReading) -> datetime | None:
+    """The last that went well."""
+    return max(filter(None, (reading.full_at, reading.delta_at)), default=None)
+
+
+def why_unread(reading: StoreReading) -> str:
+    return UNPAID if reading.state is StoreState.UNPAID else reading.code
 
 
 async def glance(connection: AsyncConnection, user: UserId, *, at: datetime) -> Glance:

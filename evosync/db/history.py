@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evosync.db import choices, runs, tills
 from evosync.db.engine import chunked
+from evosync.db.glance import may_be_unread
 from evosync.db.mirrors import pause_of, reading_of
 from evosync.db.rows import few_rows
 from evosync.db.tables import (
@@ -74,6 +75,14 @@ class Going:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A store that is switched on and was not read the last time."""
+
+    name: str
+    reading: StoreReading
+
+
+@dataclass(frozen=True, slots=True)
 class Now:
     """A mirror at this moment. `till`, `shop` None: not connected."""
 
@@ -90,6 +99,8 @@ class Now:
     going: Going | None = None
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     readings: Mapping[StoreId, StoreReading] = field(default_factory=dict)
+    unread: tuple[Unread, ...] = ()
+    """In the till's order."""
     finding: Finding | None = None
     """What a guard stopped the shop for, where one did."""
 
@@ -138,6 +149,7 @@ async def now(connection: AsyncConnection, user: UserId) -> Now:
     row = (await connection.execute(_NOW, {"user": user})).mappings().first()
     if row is None:
         return Now()
+    readings = {StoreId(store): reading_of(value) for store, value in (row["readings"] or {}).items()}
     return Now(
         till=Key(Health(row["till_health"]), row["till_reason"], row["till_since"]) if row["has_till"] else None,
         shop=Key(Health(row["shop_health"]), row["shop_reason"], row["shop_since"]) if row["has_shop"] else None,
@@ -151,8 +163,23 @@ async def now(connection: AsyncConnection, user: UserId) -> Now:
         shop_read_at=row["shop_read_at"],
         going=_going(row) if row["run"] is not None else None,
         pauses={method: pause_of(value) for method, value in (row["pauses"] or {}).items()},
-        readings={StoreId(store): reading_of(value) for store, value in (row["readings"] or {}).items()},
+        readings=readings,
+        unread=await _unread(connection, user, readings),
         finding=await finding(connection, user, row["shop_reason"]) if row["shop_reason"] else None,
+    )
+
+
+async def _unread(
+    connection: AsyncConnection, user: UserId, readings: Mapping[StoreId, StoreReading]
+) -> tuple[Unread, ...]:
+    failed = {store: reading for store, reading in readings.items() if may_be_unread(reading.state)}
+    if not failed:
+        return ()
+    shown, _ = await choices.switches(connection, user)
+    return tuple(
+        Unread(store.name, failed[store.id])
+        for store in await tills.stores(connection, user)
+        if store.id in failed and shown.get(store.id)
     )
 
 
@@ -269,7 +296,8 @@ async def fresh(connection: AsyncConnection, user: UserId) -> Fresh:
         names[store, group] = name or ""
     statuses: Counter[str | None] = Counter()
     if len({store for store, _ in per_group}) > 1:
-        statuses.update(dict([row.tuple() for row in await connection.execute(_EACH, of)]))
+        for status, count in await connection.execute(_EACH, of):
+            statuses[status] = count
     else:
         for counts in per_group.values():
             statuses.update(counts)

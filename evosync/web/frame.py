@@ -53,8 +53,6 @@ def state_pill(seen: Glance, words: Words, form: Format) -> Pill:
         return Pill(Tone.OFF, words.gettext("Not started"))
     if seen.paused_at is not None:
         return Pill(Tone.OFF, words.gettext("Paused"))
-    if seen.is_unpaid:
-        return Pill(Tone.YOU, words.gettext("Needs you"))
     return _trouble(seen, words) or _in_step(seen, words, form)
 
 
@@ -72,11 +70,18 @@ def _in_step(seen: Glance, words: Words, form: Format) -> Pill:
 
 
 def _trouble(seen: Glance, words: Words) -> Pill | None:
-    if seen.last_outcome != Outcome.FAILED.value and not seen.is_held_back:
-        return None
-    card = card_of(seen.last_code) if seen.last_code else None
-    if card is not None and card.tone is Tone.YOU:
+    is_stopped = seen.last_outcome == Outcome.FAILED.value or seen.is_held_back
+    codes = [*([seen.last_code] if is_stopped else ()), *seen.unread]
+    if any(_is_owners(code) for code in codes):
         return Pill(Tone.YOU, words.gettext("Needs you"))
-    if seen.last_code.startswith("Evotor"):
+    if not is_stopped and not seen.unread:
+        return None
+    if codes[0].startswith("Evotor"):
         return Pill(Tone.WE, words.gettext("Evotor is slow"))
     return Pill(Tone.WE, words.gettext("VK is slow"))
+
+
+def _is_owners(code: str) -> bool:
+    """Whose move it is."""
+    card = card_of(code) if code else None
+    return card is not None and card.tone is Tone.YOU

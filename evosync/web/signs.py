@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from evosync.db.history import Fresh, Now
+from evosync.db.glance import UNPAID, is_unread, last_read, why_unread
+from evosync.db.history import Fresh, Now, Unread
 from evosync.domain.connection import Health
 from evosync.domain.mirror import Outcome, Pause, RunRecord, Step
 from evosync.web.findings import values_of
@@ -16,8 +17,6 @@ from evosync.words.errors import Action, Card, card_of
 from evosync.words.format import Format
 from evosync.words.language import Words
 from evosync.words.tone import Tone
-
-_UNPAID: Final = "Evotor 402"
 
 
 class Press(Enum):
@@ -91,8 +90,8 @@ def _who(tone: Tone, words: Words) -> str:
             return words.gettext("Paused")
 
 
-def _as_of(view: View, words: Words, form: Format) -> str:
-    read = view.now.shop_read_at or (view.last.started_at if view.last is not None else None)
+def _as_of(view: View, words: Words, form: Format, read_at: datetime | None = None) -> str:
+    read = read_at or view.now.shop_read_at or (view.last.started_at if view.last is not None else None)
     if read is None:
         return ""
     return words.gettext(
@@ -153,8 +152,15 @@ def _paused(view: View, words: Words, form: Format) -> Sign:
 
 
 def _trouble(view: View, words: Words, form: Format) -> Sign | None:
+    """The whole shop's before that of one store, but first what its owner alone can mend."""
     if view.unpaid:
         return _unpaid(view, words, form)
+    found = [sign for sign in (_stopped(view, words, form), _unread(view, words, form)) if sign is not None]
+    return min(found, key=lambda sign: sign.tone is not Tone.YOU, default=None)
+
+
+def _stopped(view: View, words: Words, form: Format) -> Sign | None:
+    """The last run got nowhere."""
     last = view.last
     if last is None or last.outcome not in {Outcome.FAILED, Outcome.HELD}:
         return None
@@ -162,23 +168,55 @@ def _trouble(view: View, words: Words, form: Format) -> Sign | None:
     if card is None:
         return None
     language = words.language.value
-    next_at = view.now.next_at
-    again = (
-        words.gettext("The next try is at %(time)s.", time=form.clock(next_at))
-        if next_at is not None and next_at > view.at
-        else words.gettext("We try again soon.")
-    )
-    text = f"{card.cause.said(language)} {again}"
+    text = f"{card.cause.said(language)} {_again(view.now.next_at, view, words, form)}"
     press = Press.CARD if card.tone is Tone.YOU else Press.NOTHING
     return Sign(card.tone, _who(card.tone, words), card.title.said(language), text, press, card, last.code)
 
 
+def _again(next_at: datetime | None, view: View, words: Words, form: Format) -> str:
+    if next_at is None or next_at <= view.at:
+        return words.gettext("We try again soon.")
+    return words.gettext("The next try is at %(time)s.", time=form.clock(next_at))
+
+
+def _unread(view: View, words: Words, form: Format) -> Sign | None:
+    """One store of several, as a rule: the runs end well without it."""
+    unread = [store for store in view.now.unread if is_unread(store.reading, view.at)]
+    return min(
+        (_unread_store(store, view, words, form) for store in unread),
+        key=lambda sign: sign.tone is not Tone.YOU,
+        default=None,
+    )
+
+
+def _unread_store(store: Unread, view: View, words: Words, form: Format) -> Sign:
+    code = why_unread(store.reading)
+    card, language = stored_card(code), words.language.value
+    read_at = last_read(store.reading)
+    parts = [card.cause.said(language, name=store.name)]
+    if read_at is not None:
+        parts.append(
+            words.gettext(
+                "Last read: %(time)s. Its listings stay as they were, prices may be out of date.",
+                time=form.moment(read_at).text,
+            )
+        )
+    if card.tone is Tone.YOU:
+        title, press = card.title.said(language, name=store.name), Press.CARD
+        parts.append(card.you.said(language))
+    else:
+        title, press = words.gettext("Store “%(name)s” cannot be read", name=store.name), Press.RUN
+        parts.append(_again(store.reading.retry_at, view, words, form))
+    return Sign(card.tone, _who(card.tone, words), title, " ".join(parts), press, card, code)
+
+
 def _unpaid(view: View, words: Words, form: Format) -> Sign:
     """The runs end well, and read nothing: prices in VK fall behind all the same."""
-    card, language = stored_card(_UNPAID), words.language.value
-    text = " ".join(part for part in (card.cause.said(language), _as_of(view, words, form)) if part)
+    card, language = stored_card(UNPAID), words.language.value
+    read_at = max((at for store in view.now.unread if (at := last_read(store.reading)) is not None), default=None)
+    text = " ".join(part for part in (card.cause.said(language), _as_of(view, words, form, read_at)) if part)
     title = card.title.said(language, name=view.unpaid)
-    return Sign(card.tone, _who(card.tone, words), title, text, Press.CARD, card, _UNPAID)
+    return Sign(card.tone, _who(card.tone, words), title, text, Press.CARD, card, UNPAID)
 
 
 def _queued(view: View, words: Words, form: Format) -> Sign | None:

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from evosync.db.glance import glance
+from evosync.domain.ids import StoreId
 from evosync.domain.mirror import StoreState
+from evosync.sandbox.evotor.till import Store
 from evosync.sandbox.faults import Fault
 from evosync.words.language import Language
 from tests.hard.sees import Seen, sees
@@ -279,7 +281,7 @@ async def test_an_unpaid_shop_of_one_store_stays_as_it_is_and_goes_on_when_it_is
     assert (seen.whose_move, "is not paid" in seen.title) == ("you", True), seen.title
     assert seen.sign.code == "Evotor 402"
     pill = await owner.world.database.read(lambda connection: glance(connection, owner.user, at=world.clock()))
-    assert pill.is_unpaid
+    assert pill.unread == ("Evotor 402",)
     assert [reading.state for reading in (await owner.mirror()).readings.values()] == [StoreState.UNPAID]
     assert len([item for item in owner.items if not item.hidden]) == 6
     owner.store.unpaid = False
@@ -287,3 +289,109 @@ async def test_an_unpaid_shop_of_one_store_stays_as_it_is_and_goes_on_when_it_is
     world.clock.forward(hours=6)
     await all_well(owner, items=6)
     assert (await sees(owner)).whose_move == "ok"
+
+
+# One store that cannot be read: the runs end well without it, and what it sells falls behind
+
+
+async def test_the_only_store_that_evotor_no_longer_knows_is_not_in_step(sqlite_world: World) -> None:
+    world = sqlite_world
+    owner = await world.owner(3)
+    await owner.run()
+    owner.assert_mirrored()
+    world.sandbox.fault("http", "evotor.products", status=404, times=None)
+    owner.change(next(iter(owner.store.products.values())), price=999)
+    await an_hour(world, [owner])
+    assert set((await owner.statuses()).values()) == {"in_step"}
+    seen = await sees(owner)
+    assert (seen.outcome, seen.whose_move, seen.title, seen.sign.code) == ("ok", "you", "A store is gone", "Evotor 404")
+    assert "Evotor does not know “Лавка”. Last read: today, " in seen.sign.text
+    assert (await sees(owner, Language.RU)).title == "Магазин пропал с\u00a0кассы"
+    assert await at_a_glance(owner) == ("Evotor 404",)
+    world.sandbox.faults.clear()
+    world.clock.forward(hours=2)
+    await all_well(owner, items=3)
+    assert await at_a_glance(owner) == ()
+
+
+async def at_a_glance(owner: Owner) -> tuple[str, ...]:
+    """Why stores cannot be read, as the head of each page knows it."""
+    at = owner.world.clock()
+    return (await owner.world.database.read(lambda connection: glance(connection, owner.user, at=at))).unread
+
+
+async def two_stores(world: World) -> tuple[Owner, Store, Store]:
+    """In step; three products in each, and all of it switched on."""
+    owner = await world.owner(3, stores=2)
+    first, second = owner.stores
+    owner.stock(3, store=second)
+    await owner.run(dry=True)
+    await owner.choose(on=True)
+    await owner.run()
+    owner.assert_mirrored()
+    return owner, first, second
+
+
+async def test_one_of_two_stores_that_fails_for_an_hour_is_named_and_is_our_business(sqlite_world: World) -> None:
+    world = sqlite_world
+    owner, broken, whole = await two_stores(world)
+    world.sandbox.fault("http", "evotor.products", status=500, place=broken.id, times=None)
+    owner.change(next(iter(broken.products.values())), price=999)
+    owner.change(next(iter(whole.products.values())), price=888)
+    await an_hour(world, [owner])
+    seen = await sees(owner)
+    assert (seen.outcome, seen.whose_move, seen.title) == ("ok", "we", "Store “Лавка” cannot be read")
+    assert "Last read: today, " in seen.sign.text
+    assert "The next try is at" in seen.sign.text
+    assert (await sees(owner, Language.RU)).title == "Магазин «Лавка» не читается"
+    assert await at_a_glance(owner) == ("Evotor 500",)
+    world.sandbox.faults.clear()
+    world.clock.forward(hours=2)
+    await all_well(owner, items=6)
+
+
+async def test_one_of_two_stores_that_is_not_paid_for_is_named_at_once(sqlite_world: World) -> None:
+    owner, unpaid, _ = await two_stores(sqlite_world)
+    unpaid.unpaid = True
+    await owner.run()
+    seen = await sees(owner)
+    assert (seen.outcome, seen.whose_move, seen.title) == ("ok", "you", "Store “Лавка” is not paid")
+    assert seen.sign.code == "Evotor 402"
+    assert await at_a_glance(owner) == ("Evotor 402",)
+    unpaid.unpaid = False
+    sqlite_world.clock.forward(hours=6)
+    await all_well(owner, items=6)
+
+
+@pytest.mark.parametrize("fault", [{"kind": "http", "status": 404}, {"kind": "http"}, {"kind": "empty_list"}])
+async def test_one_of_two_stores_that_fails_or_is_doubted_for_minutes_is_in_step(
+    sqlite_world: World, fault: dict[str, Any]
+) -> None:
+    world, fault = sqlite_world, dict(fault)
+    owner, broken, _ = await two_stores(world)
+    world.clock.forward(minutes=5)
+    world.sandbox.fault(fault.pop("kind"), "evotor.products", place=broken.id, times=None, **fault)
+    await owner.run()
+    states = {reading.state for reading in (await owner.mirror()).readings.values()}
+    assert states & {StoreState.FAILED, StoreState.HELD}
+    world.clock.forward(minutes=1)
+    seen = await sees(owner)
+    assert (seen.title, seen.whose_move) == ("In step with the till", "ok")
+    assert await at_a_glance(owner) == ()
+
+
+async def test_a_store_that_is_switched_off_fails_in_silence(sqlite_world: World) -> None:
+    world = sqlite_world
+    owner, broken, _ = await two_stores(world)
+    await owner.choose(on=False, store=broken.id)
+    await owner.run()
+    world.sandbox.fault("http", "evotor.products", status=404, place=broken.id, times=None)
+    for _ in range(4):
+        await owner.run()
+        world.clock.forward(minutes=20)
+    await owner.run()
+    reading = (await owner.mirror()).readings[StoreId(broken.id)]
+    assert (reading.state, reading.failures) == (StoreState.FAILED, 5)
+    seen = await sees(owner)
+    assert (seen.title, seen.whose_move) == ("In step with the till", "ok")
+    assert await at_a_glance(owner) == ()

@@ -42,6 +42,14 @@ def glance(**values: object) -> Glance:
         (glance(is_held_back=True), "we", "VK медлит"),
         (glance(last_outcome="failed", last_code="VK 10", paused_at=NOW), "off", "Пауза"),
         (Glance(evotor="broken"), "you", "Нужны вы"),
+        (glance(unread=("Evotor 402",)), "you", "Нужны вы"),
+        (glance(unread=("Evotor 500", "Evotor 404"), problems=7), "you", "Нужны вы"),
+        (glance(unread=("Evotor 404",), last_outcome="failed", last_code="VK 10"), "you", "Нужны вы"),
+        (glance(unread=("Evotor 500",)), "we", "Эвотор медлит"),
+        (glance(unread=("Evotor 500",), last_outcome="failed", last_code="VK 10"), "we", "VK медлит"),
+        (glance(unread=("Evotor 500",), last_outcome="failed", last_code="VK 7"), "you", "Нужны вы"),
+        (glance(unread=("Evotor 404",), paused_at=NOW), "off", "Пауза"),
+        (glance(unread=("Evotor 404",), is_running=True), "we", "Обновляется"),
     ],
 )
 def test_the_first_state_that_holds_is_shown(catalogs: Catalogs, seen: Glance, tone: str, text: str) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import orjson
 import pytest
 from aiohttp import ClientResponse
+from sqlalchemy import update
 
+from evosync.db.tables import mirrors
 from evosync.domain.ids import CommunityId, ProductId
 from evosync.domain.mirror import Outcome, ProductResult, Progress, Result, Scope, Step
 from evosync.domain.status import Standing
@@ -17,7 +19,7 @@ from evosync.web.live import LIVE, MOST
 from evosync.web.services import Services
 from tests.web.browser import Browser, World
 from tests.web.conftest import NewBrowser
-from tests.web.mirrored import Owner, make_owner, plain
+from tests.web.mirrored import STORE, Owner, make_owner, plain
 
 
 @pytest.fixture
@@ -61,6 +63,31 @@ async def test_home_says_how_many_are_as_at_the_till_and_how_old_the_oldest_diff
     assert "из 4 товаров на витрине точно как на кассе" in plain(page.text)
     assert "<b>17 минут</b> · Сыр Маасдам 3" in plain(page.text)
     assert "в пути: Сыр 1; 1 ждёт вас" in plain(page.text)
+
+
+async def test_home_and_the_head_of_the_page_say_that_a_store_is_gone_and_where_to_switch_it_off(
+    browser: Browser, owner: Owner
+) -> None:
+    await owner.connect()
+    await owner.fill({1: Standing.IN_STEP})
+    await owner.start()
+    await owner.ran()
+    nothing = dict.fromkeys(("delta_at", "retry_at", "held_at"))
+    read_at = (owner.world.clock.now - timedelta(hours=1)).isoformat()
+    reading = {"state": "failed", "code": "Evotor 404", "full_at": read_at, "failures": 5, "held_digest": "", **nothing}
+    await owner.world.database.write(
+        lambda connection: connection.execute(
+            update(mirrors).where(mirrors.c.user_id == owner.user).values(readings={STORE: reading})
+        )
+    )
+    page = await browser.get("/sync")
+    text = plain(page.text)
+    assert plain(page.h1) == "Магазин пропал с кассы"
+    assert "Эвотор не знает магазин «Пекарня». Последний раз прочитали: " in text
+    assert "Нужны вы" in text
+    assert 'href="/catalog/stores">Открыть магазины' in text
+    assert "В ногу, " not in text
+    assert "такой же, как на кассе" not in text
 
 
 async def test_a_shop_in_step_says_so(browser: Browser, owner: Owner) -> None:
