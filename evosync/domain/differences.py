@@ -6,6 +6,7 @@ entities) is therefore no difference, and what the owner changed by hand is.
 
 from dataclasses import dataclass, replace
 
+from evosync.domain.action import AddItem, EditItem
 from evosync.domain.catalog import Availability, Item
 from evosync.domain.links import Link, ReadBack, Written
 from evosync.domain.texts import fold_vk, named_grams, rephrased
@@ -163,3 +164,36 @@ def as_read(item: Item) -> ReadBack:
         stock=item.stock,
         availability=int(item.availability),
     )
+
+
+NUMBERS = ("kopecks", "stock")
+
+
+def unlike(sent: AddItem | EditItem, seen: Item) -> tuple[str, ...]:
+    """Numbers that VK gave back other than they were sent. Somebody may have changed them right after the write."""
+    return tuple(
+        name
+        for name in NUMBERS
+        if None not in {getattr(sent, name), getattr(seen, name)} and getattr(sent, name) != getattr(seen, name)
+    )
+
+
+def doubted(edit: EditItem, seen: Item) -> tuple[str, ...]:
+    """Those of them that may not be VK's form of ours: they are read again, and sent once more.
+
+    VK's form is what VK gave back of this very number before, or what stood there when it was sent once more and stands
+    there still. So a VK that has a form of its own for a number is written to twice, and no more.
+    """
+    written, read = edit.link.written or Written(), edit.link.read_back or ReadBack()
+
+    def is_vks_form(name: str) -> bool:
+        known = getattr(read, name) if getattr(read, name) is not None else getattr(edit.before, name)
+        return bool(getattr(written, name) == getattr(edit, name) and known == getattr(seen, name))
+
+    return tuple(name for name in unlike(edit, seen) if not is_vks_form(name))
+
+
+def is_first_doubt(edit: EditItem, name: str) -> bool:
+    """Not that of a number which was sent once before, and not read back as it was sent then either."""
+    written, read = edit.link.written or Written(), edit.link.read_back or ReadBack()
+    return getattr(written, name) != getattr(edit, name) or getattr(read, name) is not None

@@ -13,7 +13,7 @@ from itertools import islice
 
 from evosync.domain.action import AddItem, AlbumKey, Note, Why
 from evosync.domain.catalog import Item
-from evosync.domain.differences import as_read
+from evosync.domain.differences import as_read, unlike
 from evosync.domain.draft import refusal_status
 from evosync.domain.errors import (
     CloudError,
@@ -218,6 +218,9 @@ class Creator:
             link = self._link(add, sent, added.item, item)
             links.append(link)
             after = self._after.get(add.product, Status(Standing.IN_STEP))
+            if item is not None and unlike(sent, item):
+                work.unsure = True
+                after = Status(Standing.WAIT_CHECK)
             statuses[add.product] = refusal_status(link.refusal) if link.refusal else after
             results.append(ProductResult(add.product, Result.CREATED, why=Why.NEW.value, fields=created_fields(sent)))
             work.tally.created += 1
@@ -244,15 +247,16 @@ class Creator:
 
     def _link(self, add: AddItem, sent: AddItem, item: ItemId, seen: Item | None) -> Link:
         refusal = self._softened.get(add.product, "") if sent is not add else ""
+        doubts = unlike(sent, seen) if seen is not None else ()
         return Link(
             product=add.product,
             marker=add.marker,
             state=LinkState.LIVE,
             item=item,
             source=add.source,
-            face=seen.face if seen is not None else b"",
+            face=seen.face if seen is not None and not doubts else b"",
             written=written_by(sent),
-            read_back=as_read(seen) if seen is not None else ReadBack(),
+            read_back=replace(as_read(seen), **dict.fromkeys(doubts)) if seen is not None else ReadBack(),
             photo_source=self._photo_source,
             refused=add.source if refusal else b"",
             refusal=refusal,

@@ -7,7 +7,7 @@ from itertools import islice
 
 from evosync.domain.action import EditItem, HideDouble, Why
 from evosync.domain.catalog import Item
-from evosync.domain.differences import as_read
+from evosync.domain.differences import as_read, doubted, is_first_doubt
 from evosync.domain.draft import refusal_status
 from evosync.domain.errors import CloudError, GuardTripped, NotFound, Refused, Side, Unknown
 from evosync.domain.guard import price_is_off
@@ -182,6 +182,11 @@ class _Chunk:
             work.fail(GuardTripped(Side.VK, "prices", wanted=edit.kopecks, got=read))
         self._links.append(written_link(edit, seen))
         status = self._after.get(edit.product, Status(Standing.IN_STEP))
+        doubts = doubted(edit, seen) if seen is not None else ()
+        if doubts:
+            status = Status(Standing.WAIT_CHECK)
+            # A number that is never read back twice the same waits for the routine readings.
+            work.unsure |= any(is_first_doubt(edit, name) for name in doubts)
         if edit.link.refused and edit.link.refused == edit.source:
             status = refusal_status(edit.link.refusal)
         self._statuses[edit.product] = status
@@ -236,7 +241,7 @@ def written_link(edit: EditItem, seen: Item | None) -> Link:
     """The link after the edit went through. Without a read-back VK's view is unknown until the next reading.
 
     Of the read-back only those fields are VK's form of ours that were sent. Another one that differs from what the plan
-    read was changed by hand in between: the next reading must find it so.
+    read was changed by hand in between: the next reading must find it so. Nor is a number that is in doubt.
     """
     before = edit.link.written or Written()
     read = as_read(edit.before)
@@ -246,7 +251,7 @@ def written_link(edit: EditItem, seen: Item | None) -> Link:
     else:
         unsent = {name: getattr(read, name) for name in _FIELDS if name not in sent}
         now = as_read(seen)
-        read = replace(now, **unsent)
+        read = replace(now, **unsent, **dict.fromkeys(doubted(edit, seen)))
         face = seen.face if read == now else b""
     written = Written(
         name=edit.name if edit.name is not None else before.name,

@@ -1,6 +1,8 @@
-"""What VK refused of an edit is never taken for written: it is sent with the next change, or when the owner asks."""
+"""What VK refused, or gave back other than it was sent, is not taken for written as long as it can be mended."""
 
+import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -8,6 +10,7 @@ from evosync.db import troubles
 from evosync.domain.ids import CommunityId
 from evosync.domain.links import ReadBack, Written
 from evosync.sandbox.evotor.till import Product
+from evosync.sandbox.vk.shop import Item
 from tests.sync.world import Owner, World
 
 NAMED = (100, "price is wrong: invalid: price")
@@ -83,8 +86,7 @@ async def test_a_price_changed_by_hand_that_vk_will_not_set_back_is_not_forgotte
     (bun,) = owner.store.products.values()
     world.sandbox.fault("error", "market.edit", code=100, message="price is wrong: invalid: price")
     world.sandbox.change_item(owner.community.id, owner.item(bun).id, kopecks=7_00)
-    for _ in range(2):
-        await owner.run()
+    await owner.run()
     world.sandbox.change_item(owner.community.id, owner.item(bun).id, name="Булка хозяина")
     await owner.run()
     assert (owner.item(bun).name, owner.item(bun).kopecks) == (bun.name, 7_00)
@@ -114,3 +116,96 @@ async def test_another_try_sends_nothing_that_stands_in_vk_as_the_till_has_it(wo
     (last,) = [write.params for write in owner.item(bun).history if "price" in write.params][-1:]
     assert last["price"] == "52.00"
     assert last.keys().isdisjoint({"name", "description", "stock_amount"})
+
+
+# a number is changed by hand between a write and its read-back
+
+
+async def touched_in_between(owner: Owner, method: str, **fields: object) -> Item:
+    """A run in which the owner changes an item right after it was written, before it is read back."""
+    hold = owner.world.sandbox.fault("hold", method, when="after")
+    running = asyncio.create_task(owner.run())
+    await owner.world.met(hold)
+    item = max(owner.items, key=lambda item: item.id)
+    owner.world.sandbox.change_item(owner.community.id, item.id, **fields)
+    hold.release()
+    assert (await running).outcome == "partial"
+    return item
+
+
+async def test_a_price_changed_by_hand_between_an_edit_and_its_read_back_is_put_right(world: World) -> None:
+    owner = await world.owner(1)
+    await owner.run()
+    (bun,) = owner.store.products.values()
+    owner.change(bun, price=111)
+    await touched_in_between(owner, "market.edit", kopecks=150_00)
+    assert (owner.item(bun).kopecks, await owner.status(bun)) == (150_00, "wait_check")
+    at = await owner.next_at()
+    assert at is not None
+    assert at - world.clock() <= timedelta(seconds=42)
+    await owner.settled()
+    assert (owner.item(bun).kopecks, await owner.status(bun), sent(owner)) == (111_00, "in_step", 2)
+
+
+async def test_a_price_changed_by_hand_between_a_create_and_its_read_back_is_put_right(world: World) -> None:
+    owner = await world.owner(1)
+    (bun,) = owner.store.products.values()
+    item = await touched_in_between(owner, "market.add", kopecks=150_00, stock=3)
+    assert (item.kopecks, await owner.status(bun)) == (150_00, "wait_check")
+    await owner.settled()
+    owner.assert_mirrored()
+    assert (owner.item(bun).stock, await owner.status(bun), sent(owner)) == (1000, "in_step", 1)
+
+
+async def test_a_stock_changed_by_hand_between_an_edit_and_its_read_back_is_put_right(world: World) -> None:
+    owner = await world.owner(1)
+    await owner.run()
+    (bun,) = owner.store.products.values()
+    owner.change(bun, allow_to_sell=False)
+    item = await touched_in_between(owner, "market.edit", stock=7)
+    assert item.stock == 7
+    await owner.settled()
+    assert (item.stock, await owner.status(bun), sent(owner)) == (0, "hidden_not_for_sale", 2)
+
+
+async def test_a_vk_that_has_a_price_of_its_own_for_ours_is_written_to_twice_and_no_more(world: World) -> None:
+    owner = await world.owner(1)
+    await owner.run()
+    (bun,) = owner.store.products.values()
+    world.sandbox.vk.price_read_percent = 102
+    owner.change(bun, price=111)
+    assert (await owner.run()).outcome == "partial"
+    await owner.settled()
+    assert (sent(owner), await owner.status(bun)) == (2, "in_step")
+    for _ in range(3):
+        assert (await owner.run()).outcome == "ok"
+    assert sent(owner) == 2
+
+
+async def test_a_create_to_such_a_vk_is_written_to_once_more(world: World) -> None:
+    world.sandbox.vk.price_read_percent = 102
+    owner = await world.owner(2)
+    assert (await owner.run()).outcome == "partial"
+    await owner.settled()
+    for _ in range(3):
+        assert (await owner.run()).outcome == "ok"
+    assert (world.sandbox.ledger.calls["market.add"], sent(owner)) == (2, 2)
+
+
+async def test_a_price_that_is_never_read_twice_the_same_hurries_no_reading_and_is_sent_once_a_reading(
+    world: World,
+) -> None:
+    owner = await world.owner(1)
+    await owner.run()
+    (bun,) = owner.store.products.values()
+    owner.change(bun, price=111)
+    await touched_in_between(owner, "market.edit", kopecks=150_00)
+    for number in range(1, 4):
+        hold = world.sandbox.fault("hold", "market.edit", when="after")
+        running = asyncio.create_task(owner.run())
+        await world.met(hold)
+        world.sandbox.change_item(owner.community.id, owner.item(bun).id, kopecks=150_00 + number)
+        hold.release()
+        assert ((await running).outcome, sent(owner)) == ("ok", 1 + number)
+    await owner.run()
+    assert (owner.item(bun).kopecks, await owner.status(bun)) == (111_00, "in_step")
