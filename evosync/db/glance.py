@@ -97,6 +97,7 @@ def glance_of(row: RowMapping, problems: int, *, at: datetime) -> Glance:
     """`problems` count only once the mirror was started."""
     readings: Mapping[str, Mapping[str, Any]] = row["readings"] or {}
     shown = readings.keys() & set((row["shown_stores"] or "").split(","))
+    none_is_paid = all(readings[store]["state"] == StoreState.UNPAID.value for store in shown)
     failed = [reading_of(readings[store]) for store in sorted(shown) if may_be_unread(readings[store]["state"])]
     return Glance(
         evotor=row["evotor"] if row["has_evotor"] else None,
@@ -110,7 +111,7 @@ def glance_of(row: RowMapping, problems: int, *, at: datetime) -> Glance:
         last_code=row["code"] or "",
         is_held_back=_holds(row["pauses"], at),
         problems=problems if row["started_at"] is not None else 0,
-        unread=tuple(why_unread(reading) for reading in failed if is_unread(reading, at)),
+        unread=tuple(why_unread(reading) for reading in failed if none_is_paid or is_unread(reading, at)),
     )
 
 
@@ -119,9 +120,12 @@ def may_be_unread(state: str) -> bool:
 
 
 def is_unread(reading: StoreReading, at: datetime) -> bool:
-    """Whether its owner must know that the store cannot be read, though the runs end well without it."""
+    """Whether its owner must know that the store cannot be read, though the runs end well without it.
+
+    Of one that was never paid for, nothing in VK can be out of date: Problems names it, and the others are in step.
+    """
     if reading.state is StoreState.UNPAID:
-        return True
+        return last_read(reading) is not None
     if reading.state is not StoreState.FAILED or reading.failures < _OFTEN:
         return False
     read_at = last_read(reading)

@@ -363,6 +363,22 @@ async def test_one_of_two_stores_that_is_not_paid_for_is_named_at_once(sqlite_wo
     await all_well(owner, items=6)
 
 
+async def test_one_of_two_stores_that_was_never_paid_for_is_no_alarm(sqlite_world: World) -> None:
+    """Nothing of it is in VK, so nothing there is out of date; Problems names it."""
+    owner = await sqlite_world.owner(3, stores=2, chosen=False)
+    owner.stores[1].unpaid = True
+    await owner.run(dry=True)
+    await owner.choose(on=True)
+    await owner.run()
+    seen = await sees(owner)
+    assert (seen.outcome, seen.whose_move, seen.title) == ("ok", "ok", "In step with the till")
+    assert await at_a_glance(owner) == ()
+    owner.store.unpaid = True
+    await owner.run()
+    assert (await sees(owner)).whose_move == "you", "none can be read"
+    assert await at_a_glance(owner) == ("Evotor 402", "Evotor 402")
+
+
 @pytest.mark.parametrize("fault", [{"kind": "http", "status": 404}, {"kind": "http"}, {"kind": "empty_list"}])
 async def test_one_of_two_stores_that_fails_or_is_doubted_for_minutes_is_in_step(
     sqlite_world: World, fault: dict[str, Any]
